@@ -1,0 +1,3 @@
+"""The iii wire protocol: message types and codec, without I/O."""
+
+from agentfx.wire._json import Json as Json

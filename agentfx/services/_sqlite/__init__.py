@@ -1,0 +1,3 @@
+"""The store on SQLite."""
+
+from agentfx.services._sqlite._store import SqliteStore as SqliteStore

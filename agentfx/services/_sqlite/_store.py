@@ -1,0 +1,88 @@
+"""The services' rows in one SQLite file: WAL, `synchronous=FULL`, one writer, one reader."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from agentfx.services._sqlite._migrations import migrate
+from agentfx.services._sqlite._transaction import SqliteTransaction
+from agentfx.services._sqlite._writer import Writer
+from agentfx.services._store import StoreLockedError, Transaction
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """A `Store` on one file, open in one process at a time.
+
+    Args:
+        path: The database file; its folder exists.
+        on_broken: Called on the running loop when the disk failed under a commit.
+
+    Raises:
+        StoreLockedError: Another process has it open.
+        StoreTooNewError: A newer agentfx wrote it.
+    """
+
+    def __init__(self, path: Path, on_broken: Callable[[BaseException], None]) -> None:
+        self._lock = FileLock(f"{path}.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreLockedError(
+                f"{path} is open in another engine: `agentfx ps` shows it, `agentfx down` ends it"
+            ) from None
+        try:
+            self._writing = _open(path)
+            migrate(self._writing, str(path))
+            self._reading = _open(path)
+            self._reading.execute("PRAGMA query_only = ON")
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = Writer(self._writing, asyncio.get_running_loop(), on_broken)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="agentfx-store-read")
+
+    def write(self, operation: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """See `Store.write`."""
+        transaction = SqliteTransaction(self._writing)
+        return self._writer.submit(lambda: operation(transaction))
+
+    def read(self, query: Callable[[Transaction], T]) -> Awaitable[T]:
+        """See `Store.read`."""
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._reader, self._snapshot, query)
+
+    def _snapshot(self, query: Callable[[Transaction], T]) -> T:
+        # One transaction, so that all of a query's statements see the same commit.
+        self._reading.execute("BEGIN")
+        try:
+            return query(SqliteTransaction(self._reading))
+        finally:
+            self._reading.execute("ROLLBACK")
+
+    @property
+    def waiting(self) -> int:
+        """See `Store.waiting`."""
+        return self._writer.waiting
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._writer.close()
+        self._reader.shutdown()
+        self._reading.close()
+        self._writing.close()
+        self._lock.release()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
