@@ -1,0 +1,182 @@
+"""What every node of a program can do without recursion: compare, hash, pickle and print.
+
+Programs are chained 100,000 nodes deep, beyond the recursion limit that the generated
+methods of a dataclass would meet.
+"""
+
+import reprlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import partial
+from operator import attrgetter
+from typing import Any, TypeVar, cast
+
+from typing_extensions import dataclass_transform
+
+C = TypeVar("C")
+
+CHAIN_HEAD, CHAIN_TAIL = 12, 4
+"""How many steps of a long chain `repr` shows at its two ends."""
+
+_text = reprlib.Repr()
+_text.maxstring = _text.maxother = 80
+_text.maxlist = _text.maxtuple = _text.maxdict = _text.maxset = 4
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def node(cls: type[C]) -> type[C]:
+    """Make a frozen, slotted dataclass that keeps the comparison and text of `Structure`."""
+    made: type[C] = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    return made
+
+
+class Structure:
+    """Base of nodes made by `node`: a tree of fields, some of which are nodes again."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Structure):
+            return NotImplemented
+        return _equal(self, other)
+
+    def __hash__(self) -> int:
+        return _fold(self, lambda cls, fields: hash((cls, *map(_hash, fields))))
+
+    def __repr__(self) -> str:
+        return _render(self, CHAIN_HEAD, CHAIN_TAIL)
+
+    def __reduce__(self) -> tuple[Callable[..., "Structure"], tuple[list[Any]]]:
+        return _rebuild, (_tape(self),)
+
+    def chain(self) -> "tuple[Structure | None, str]":
+        """The node this one continues, if any, and the text that it adds."""
+        return None, type(self).__name__
+
+
+def brief(value: object) -> str:
+    """A bounded, one-line text of a value or a node."""
+    if isinstance(value, Structure):
+        return _render(value, 2, 1)
+    return _text.repr(value)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name of a callable as a reader of the program knows it."""
+    if isinstance(function, partial):
+        return name_of(function.func)
+    name = getattr(function, "__name__", None) or type(function).__name__
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+_getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
+
+
+def fields_of(value: Structure) -> tuple[Any, ...]:
+    """The field values of a node, in order."""
+    cls = type(value)
+    getter = _getters.get(cls)
+    if getter is None:
+        getter = _getters[cls] = _getter([f.name for f in fields(cast("Any", cls))])
+    return getter(value)
+
+
+def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
+
+
+def _equal(left: Structure, right: Structure) -> bool:
+    pending: list[tuple[Any, Any]] = [(left, right)]
+    seen: set[tuple[int, int]] = set()  # shared parts are compared once
+    while pending:
+        a, b = pending.pop()
+        if a is b or (id(a), id(b)) in seen:
+            continue
+        if not (isinstance(a, Structure) and isinstance(b, Structure)):
+            if a != b:
+                return False
+            continue
+        if type(a) is not type(b):
+            return False
+        seen.add((id(a), id(b)))
+        pending.extend(zip(fields_of(a), fields_of(b), strict=True))
+    return True
+
+
+def _post_order(root: Structure) -> Iterator[Structure]:
+    """Every distinct node, children first."""
+    pending: list[tuple[Structure, bool]] = [(root, False)]
+    done: set[int] = set()
+    while pending:
+        value, opened = pending.pop()
+        if id(value) in done:
+            continue
+        if opened:
+            done.add(id(value))
+            yield value
+            continue
+        pending.append((value, True))
+        pending.extend((part, False) for part in fields_of(value) if isinstance(part, Structure))
+
+
+def _fold(root: Structure, combine: Callable[[type, tuple[Any, ...]], int]) -> int:
+    results: dict[int, int] = {}
+    for value in _post_order(root):
+        parts = tuple(
+            results[id(part)] if isinstance(part, Structure) else part for part in fields_of(value)
+        )
+        results[id(value)] = combine(type(value), parts)
+    return results[id(root)]
+
+
+def _hash(value: object) -> int:
+    try:
+        return hash(value)
+    except TypeError:  # a list or dict inside a value: equal values have equal types
+        return hash(type(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """In a pickled tape: the node at this position."""
+
+    position: int
+
+
+def _tape(root: Structure) -> list[Any]:
+    positions: dict[int, int] = {}
+    tape: list[Any] = []
+    for value in _post_order(root):
+        positions[id(value)] = len(tape)
+        tape.append(
+            (
+                type(value),
+                tuple(
+                    _Earlier(positions[id(part)]) if isinstance(part, Structure) else part
+                    for part in fields_of(value)
+                ),
+            )
+        )
+    return tape
+
+
+def _rebuild(tape: list[Any]) -> Structure:
+    made: list[Structure] = []
+    for cls, parts in tape:
+        made.append(cls(*(made[p.position] if isinstance(p, _Earlier) else p for p in parts)))
+    return made[-1]
+
+
+def _render(value: Structure, head: int, tail: int) -> str:
+    texts: list[str] = []
+    current: Structure | None = value
+    while current is not None:
+        current, text = current.chain()
+        texts.append(text)
+    texts.reverse()
+    hidden = len(texts) - 1 - head - tail
+    if hidden > 0:
+        texts[1 + head : len(texts) - tail] = [f" …{hidden:,} more… "]
+    return "".join(texts)

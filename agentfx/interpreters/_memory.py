@@ -1,0 +1,184 @@
+"""`run_memory`: the whole program in this process."""
+
+import asyncio
+from secrets import token_hex
+from typing import Any, overload
+
+from typing_extensions import TypeVar
+
+from agentfx._clock import Clock, SystemClock
+from agentfx.algebra import (
+    AnyEffect,
+    Attempt,
+    ContractViolation,
+    Effect,
+    Err,
+    Exit,
+    ForEach,
+    LocalOnly,
+    MemoryEnv,
+    Ok,
+    TaskCall,
+    TaskContext,
+    TaskError,
+    TimedOut,
+    Use,
+    decode_outcome,
+)
+from agentfx.interpreters._execute import execute
+from agentfx.interpreters._fan_out import FanOut
+from agentfx.interpreters._observe import Events, Observer
+from agentfx.interpreters._scope import Scope, Step, StepCount
+from agentfx.interpreters._sync import run_sync
+from agentfx.interpreters._values import decode_step, encode_step, idempotency_key
+from agentfx.interpreters._walk import AnyExit, Child, Item, table_of, walk
+from agentfx.interpreters._window import run_window
+from agentfx.jobs import job_id, new_run_id
+
+A = TypeVar("A")
+E = TypeVar("E")
+R = TypeVar("R")
+
+
+@overload
+async def run_memory(
+    program: Effect[A, E, LocalOnly], *, observe: Observer | None = None
+) -> Exit[A, E]: ...
+@overload
+async def run_memory(
+    program: Effect[A, E, R], env: MemoryEnv[R], *, observe: Observer | None = None
+) -> Exit[A, E]: ...
+async def run_memory(
+    program: Effect[A, E, Any], env: Any = None, *, observe: Observer | None = None
+) -> Exit[A, E]:
+    """Run a program in this process, without an engine.
+
+    Every input and output takes the same way through JSON as on the wire, so a program cannot
+    pass here and fail under `run_dist`.
+
+    Args:
+        program: What to run.
+        env: The capabilities that it needs, such as `LLM.of(impl) | DB.of(db)`.
+        observe: Called with every event, on this loop.
+
+    Returns:
+        `Ok(value)` or `Err(failure)`. Exceptions that nobody declared are raised unchanged.
+    """
+    clock = SystemClock()
+    run_id = new_run_id(clock.wall(), token_hex(3))
+    leaves = _Memory(run_id, clock, Events(run_id, clock, observe))
+    return await leaves.run(program, env)
+
+
+class _Memory:
+    """Gives the leaves of a program their meaning in this process."""
+
+    def __init__(self, run_id: str, clock: Clock, events: Events) -> None:
+        self.run_id, self._clock, self._events = run_id, clock, events
+
+    async def run(self, program: AnyEffect, env: Any) -> AnyExit:
+        begun = self._clock.monotonic()
+        self._events.emit("run_started")
+        exit_ = await walk(program, self, Scope(StepCount()), table_of(env))
+        error = repr(exit_.error) if isinstance(exit_, Err) else None
+        self._events.emit("run_ended", ms=self._ms(begun), error=error)
+        return exit_
+
+    async def call(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
+        """See `Leaves.call`."""
+        task = call.task
+        try:
+            text = task.contract.encode_input(call.args, call.kwargs)
+        except (ContractViolation, TaskError) as error:
+            return Err(error, step.path)
+        context = TaskContext(
+            idempotency_key=idempotency_key(task, text, self.run_id, step.path),
+            attempt=step.attempt,
+            delivery=1,
+            worker="memory",
+            run_id=self.run_id,
+        )
+        about = self._about(step, task.id)
+        self._events.emit("job_queued", **about)
+        self._events.emit("job_started", **about, delivery=1, worker="memory")
+        begun = self._clock.monotonic()
+        outcome = await execute(task, text, context)
+        exit_ = decode_outcome(outcome, task.contract, task.options.raises)
+        ended = {"delivery": 1, "worker": "memory", "ms": self._ms(begun)}
+        if isinstance(exit_, Ok):
+            self._events.emit("job_done", **about, **ended)
+            return exit_
+        self._events.emit("job_failed", **about, **ended, error=repr(exit_.error))
+        return Err(exit_.error, step.path)
+
+    async def direct(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
+        """See `Leaves.direct`."""
+        return await self.call(step, call)
+
+    async def compute(
+        self, step: Step, node: Use[Any, Any, Any] | Attempt[Any, Any, Any], work: Child
+    ) -> AnyExit:
+        """See `Leaves.compute`."""
+        begun = self._clock.monotonic()
+        exit_ = await work()
+        if isinstance(exit_, Ok):
+            exit_ = Ok(decode_step(step, node, encode_step(step, node, exit_.value)))
+        self._events.emit(
+            "step_done", path=step.path, label=step.label or repr(node), ms=self._ms(begun)
+        )
+        return exit_
+
+    async def wait(self, step: Step, seconds: float) -> None:
+        """See `Leaves.wait`."""
+        await self._clock.sleep(seconds)
+
+    async def limit(self, step: Step, seconds: float, child: Child) -> AnyExit:
+        """See `Leaves.limit`."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await child()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return Err(TimedOut(seconds=seconds), step.path)
+
+    async def fan_out(self, step: Step, node: ForEach[Any, Any, Any], item: Item) -> AnyExit:
+        """See `Leaves.fan_out`."""
+        self._events.emit(
+            "step_started",
+            path=step.path,
+            label=step.label,
+            count=len(node.items),
+            task=getattr(node.f, "id", None),
+        )
+        return await run_window(FanOut(len(node.items), node.concurrency), item)
+
+    def opened(self, step: Step) -> None:
+        """See `Leaves.opened`."""
+        self._events.emit("step_started", path=step.path, label=step.label)
+
+    def _about(self, step: Step, task: str) -> dict[str, Any]:
+        return {
+            "path": step.path,
+            "index": step.index,
+            "job": job_id(self.run_id, step.path, step.attempt),
+            "task": task,
+            "attempt": step.attempt,
+            "label": step.label,
+        }
+
+    def _ms(self, begun: float) -> float:
+        return round((self._clock.monotonic() - begun) * 1000, 3)
+
+
+@overload
+def run_memory_sync(program: Effect[A, E, LocalOnly]) -> Exit[A, E]: ...
+@overload
+def run_memory_sync(program: Effect[A, E, R], env: MemoryEnv[R]) -> Exit[A, E]: ...
+def run_memory_sync(program: Effect[A, E, Any], env: Any = None) -> Exit[A, E]:
+    """`run_memory` for scripts, and for cells without `await`.
+
+    Where a loop runs already, the program is run on a loop of its own in another thread.
+    """
+    return run_sync(lambda: run_memory(program, env))

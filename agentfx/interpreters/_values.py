@@ -1,0 +1,66 @@
+"""Values of steps that the driver computes itself."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from agentfx.algebra import (
+    LIMIT_BYTES,
+    AnyTask,
+    Attempt,
+    NoJsonFormError,
+    Use,
+    decode_value,
+    encode_value,
+)
+from agentfx.interpreters._scope import Step
+from agentfx.jobs import call_key, declared_key
+
+Computed = Use[Any, Any, Any] | Attempt[Any, Any, Any]
+
+
+class ValueNotStorableError(TypeError):
+    """A step's value cannot be kept in a journal."""
+
+
+def encode_step(step: Step, node: Computed, value: Any) -> str:
+    """The value of a step as the journal keeps it.
+
+    Raises:
+        ValueNotStorableError: It would not come back, or is too large.
+    """
+    text: str = _checked(step, node, lambda: encode_value(value, node.returns))
+    if len(text.encode()) > LIMIT_BYTES:
+        raise ValueNotStorableError(
+            f"step {step.path}, {node!r}: its value is larger than {LIMIT_BYTES:,} bytes of JSON; "
+            "return a reference to stored data instead"
+        )
+    return text
+
+
+def decode_step(step: Step, node: Computed, text: str) -> Any:
+    """The value that a journal keeps for a step.
+
+    Raises:
+        ValueNotStorableError: Its class is not loaded, or it does not fit the type.
+    """
+    return _checked(step, node, lambda: decode_value(text, node.returns))
+
+
+def _checked(step: Step, node: Computed, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except NoJsonFormError as error:
+        raise ValueNotStorableError(
+            f"step {step.path}, {node!r}: {error}; "
+            "give returns= a type, or return plain data that a journal can keep"
+        ) from None
+
+
+def idempotency_key(task: AnyTask, text: str, run: str, path: str) -> str:
+    """The key handed to a task: of its declared parameters, else of the call."""
+    if not task.options.key:
+        return call_key(run, path)
+    arguments = json.loads(text)
+    values = [json.dumps(arguments[name], sort_keys=True) for name in task.options.key]
+    return declared_key(task.id, values)
