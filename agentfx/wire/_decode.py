@@ -152,8 +152,10 @@ def _result(fields: dict[str, Json]) -> InvocationResult:
 
 def _register_function(fields: dict[str, Json]) -> RegisterFunction:
     target = fields.get("invocation")
-    if target is not None and not (isinstance(target, dict) and isinstance(target.get("url"), str)):
-        raise DecodeError("`invocation` is not an HTTP target")
+    if is_object(target):
+        _text(target, "url")
+    elif target is not None:
+        raise DecodeError("`invocation` is not an object")
     return RegisterFunction(
         _text(fields, "id"),
         _text_or_none(fields, "description"),
