@@ -3,9 +3,22 @@
 import sqlite3
 from dataclasses import dataclass
 
+from agentfx.services._sqlite._queues import SqliteQueues
+from agentfx.services._sqlite._state import SqliteState
+
 
 @dataclass(frozen=True, slots=True)
 class SqliteTransaction:
     """Implements `Transaction` on one connection."""
 
     connection: sqlite3.Connection
+
+    @property
+    def state(self) -> SqliteState:
+        """See `Transaction.state`."""
+        return SqliteState(self.connection)
+
+    @property
+    def queues(self) -> SqliteQueues:
+        """See `Transaction.queues`."""
+        return SqliteQueues(self.connection)
