@@ -1,0 +1,132 @@
+"""What a job is, and what dispatch decides about it."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+DeadReason: TypeAlias = Literal["poison", "lost"]
+LossKind: TypeAlias = Literal["shared", "alone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt of a call of a task, as a driver submits it.
+
+    Attributes:
+        id: See `job_id`.
+        run: The run that waits for it; empty for a call from outside that nothing journals.
+        path: Of its durable step.
+        attempt: Of `.retry`, from 1.
+        task: Id of the task.
+        input: JSON text, an object keyed by parameter.
+        key: Idempotency key, handed to the task.
+        index: Of the item, for a fan-out over a task.
+        label: Name given by `.named`.
+        at_most_once: An action: never started again after a loss.
+        timeout_seconds: The worker ends it after this time; None for no limit.
+        code: Version of the driver's code that a worker needs; None for tasks that workers
+            bring themselves.
+    """
+
+    id: str
+    run: str
+    path: str
+    attempt: int
+    task: str
+    input: str
+    key: str
+    index: int | None = None
+    label: str | None = None
+    at_most_once: bool = False
+    timeout_seconds: float | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Jobs that the same workers can run, of one run; runs take turns."""
+
+    run: str
+    task: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """One hand-over of a job: to whom, and whether it had the worker to itself."""
+
+    worker: str
+    alone: bool
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """A job without an outcome, as dispatch knows it.
+
+    Attributes:
+        deliveries: Hand-overs so far.
+        starts: Hand-overs that may still come to an end, by start id.
+        shared_losses: Workers lost while it ran beside others.
+        lone_losses: Workers lost while it ran alone.
+    """
+
+    id: str
+    route: Route
+    at_most_once: bool
+    deliveries: int = 0
+    starts: dict[str, Started] = field(default_factory=dict[str, Started])
+    shared_losses: int = 0
+    lone_losses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Send the job to the worker, after its start is on record if it may run only once."""
+
+    worker: str
+    job: str
+    start: str
+    delivery: int
+    alone: bool
+    at_most_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the worker to stop what it runs; its outcome no longer counts."""
+
+    worker: str
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A start came to no end. Recorded before the job starts again.
+
+    Attributes:
+        counted: Whether it ran beside other jobs or alone; None if the loss does not count
+            against the job.
+    """
+
+    job: str
+    start: str
+    worker: str
+    counted: LossKind | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """The job waits for a slot again."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Dispatch gives the job up: it ends in a `TaskError` of this reason."""
+
+    job: str
+    reason: DeadReason
+    message: str
+
+
+Action: TypeAlias = Start | Stop | Lost | Requeued | Ended

@@ -1,0 +1,215 @@
+"""Rows of runs, journals, jobs and events, inside one transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from agentfx.jobs import Job, LossKind
+from agentfx.wire import Json
+
+RunStatus: TypeAlias = Literal["running", "done", "failed", "cancelled"]
+Settled: TypeAlias = Literal["done", "dead", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run.
+
+    Attributes:
+        no: Its number in this store.
+        program: `module:attribute`, None for a program that only a notebook has.
+        fingerprint: Of the program's structure.
+        epoch: Writes of a lower one are refused.
+        driver: Who drives it; empty when nobody does.
+        exit: How it ended, as its driver encoded it.
+        failed_at: Path of the step whose failure nobody caught.
+    """
+
+    no: int
+    id: str
+    program: str | None
+    fingerprint: str
+    epoch: int
+    driver: str
+    status: RunStatus
+    exit: str | None
+    failed_at: str | None
+    started_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One journaled step: `what` must be met again at this path by a replay."""
+
+    path: str
+    what: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettledJob:
+    """A job with its outcome, as a driver reads it.
+
+    Attributes:
+        input: JSON text it was submitted with.
+        state: `dead` while it is parked: not an outcome, but why there is none.
+        outcome: JSON text; None for a cancelled job.
+    """
+
+    id: str
+    path: str
+    attempt: int
+    task: str
+    input: str
+    state: Settled
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """An open job with what dispatch has to know of it."""
+
+    job: Job
+    deliveries: int
+    holder: str | None
+    alone: bool
+    shared_losses: int
+    lone_losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRow:
+    """A parked job.
+
+    Attributes:
+        passed: Its run went on past its failure: it cannot be redriven any more.
+    """
+
+    job: Job
+    outcome: str
+    passed: bool
+    died_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A worker process that was there; `born` tells it from a later one with its pid."""
+
+    id: str
+    label: str
+    host: str
+    pid: int
+    born: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event; of a job, the job's row has the rest."""
+
+    type: str
+    at: float
+    run_no: int = 0
+    job: str | None = None
+    fields: Json = None
+
+
+class RunRows(Protocol):
+    """Runs and their journals."""
+
+    def find(self, run: str) -> RunRow | None: ...
+    def add(self, run: RunRow) -> int: ...
+    def take_over(self, no: int, driver: str) -> int:
+        """Make somebody its driver; the new epoch."""
+        ...
+
+    def release(self, no: int, epoch: int) -> None:
+        """Leave a run without a driver, if the epoch is still this."""
+        ...
+
+    def settle(
+        self, no: int, status: RunStatus, exit_: str | None, failed_at: str | None, at: float
+    ) -> bool:
+        """End a running run; False if it has ended already."""
+        ...
+
+    def reopen(self, no: int) -> None:
+        """Make an ended run a running one."""
+        ...
+
+    def recent(self, limit: int) -> list[RunRow]: ...
+    def put_steps(self, no: int, steps: Sequence[StepRow]) -> list[StepRow]:
+        """Write steps once; the winners, in the order given."""
+        ...
+
+    def steps(self, no: int, after: str, limit_bytes: int) -> list[StepRow]:
+        """Steps by path, from the one after a path, up to a size."""
+        ...
+
+    def drop_steps(self, no: int, paths: Iterable[str]) -> None: ...
+    def prune(self, keep: int, ended_before: float) -> int:
+        """Delete ended runs beyond a number or an age; how many went."""
+        ...
+
+
+class JobRows(Protocol):
+    """Jobs, their starts and outcomes, and the events of all."""
+
+    def add(self, run_no: int, jobs: Sequence[Job]) -> list[Job]:
+        """Insert jobs that are not known; the new ones."""
+        ...
+
+    def settled(self, ids: Sequence[str]) -> list[SettledJob]:
+        """Those of the jobs that are no longer open."""
+        ...
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those ids that a job has."""
+        ...
+
+    def started(self, job: str, delivery: int, worker: str, *, alone: bool) -> None: ...
+    def lost(self, job: str, counted: LossKind | None) -> None: ...
+    def settle(self, job: str, state: Settled, outcome: str | None) -> bool:
+        """End an open job; False if it is not open."""
+        ...
+
+    def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
+        """Jobs of a run that are no longer open, up to a size; and the cursor to go on with."""
+        ...
+
+    def open_of_run(self, run_no: int) -> list[str]: ...
+    def open(self) -> list[OpenRow]: ...
+    def fetch(self, ids: Sequence[str]) -> list[Job]: ...
+    def dead(self, limit: int) -> list[DeadRow]: ...
+    def revive(self, job: str) -> None:
+        """Make a dead job an open one, as if it had never been lost."""
+        ...
+
+    def forget(self, job: str) -> None:
+        """Take a dead job out of the dead letters; its outcome stays."""
+        ...
+
+    def pass_by(self, run_no: int, path: str) -> None:
+        """Mark dead jobs of a step as left behind by their run."""
+        ...
+
+    def record(self, events: Sequence[EventRow]) -> int:
+        """Append events; the number of the last."""
+        ...
+
+    def events(self, run_no: int, after: int, limit: int) -> list[Json]:
+        """Events of a run, of workers and of services, after a number."""
+        ...
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """Open and dead jobs by task: (task, state, count)."""
+        ...
+
+
+class RosterRows(Protocol):
+    """Who was there, and which life of the services this is."""
+
+    def next_generation(self) -> int: ...
+    def joined(self, worker: RosterRow) -> None: ...
+    def left(self, worker_id: str) -> None: ...
+    def all(self) -> list[RosterRow]: ...
