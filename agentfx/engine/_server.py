@@ -305,6 +305,12 @@ def _tracked(sockets: set[ServerConnection]) -> type[ServerConnection]:
             super().connection_made(transport)
             sockets.add(self)
 
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            # A frame beyond the limit, or none at all: do not read the rest of it politely.
+            if self.protocol.parser_exc is not None:
+                self.transport.abort()
+
         def connection_lost(self, exc: Exception | None) -> None:
             sockets.discard(self)
             super().connection_lost(exc)

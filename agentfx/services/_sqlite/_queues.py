@@ -34,6 +34,24 @@ class SqliteQueues:
         ).fetchone()
         return QueueRow(row[0], key, row[1])
 
+    def subscribers(self, topic: str) -> list[QueueRow]:
+        """See `QueueRows.subscribers`."""
+        rows = self._execute(
+            """
+            SELECT id, kind, name, namespace, function_id, detached_ms FROM queue
+            WHERE kind = 'topic' AND name = ? AND function_id <> '' ORDER BY id
+            """,
+            (topic,),
+        )
+        return [_queue_row(*row) for row in rows]
+
+    def count(self, queue_id: int) -> int:
+        """See `QueueRows.count`."""
+        row: tuple[int] = self._execute(
+            "SELECT count(*) FROM queue_message WHERE queue_id = ?", (queue_id,)
+        ).fetchone()
+        return row[0]
+
     def set_detached(self, queue_id: int, detached_ms: int | None) -> None:
         """See `QueueRows.set_detached`."""
         self._execute("UPDATE queue SET detached_ms = ? WHERE id = ?", (detached_ms, queue_id))
