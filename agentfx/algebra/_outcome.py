@@ -36,7 +36,7 @@ def encode_err(task: str, error: Failure, trace: str | None = None) -> Wire:
     except (NoJsonFormError, ValueError) as problem:
         message = f"the failure {kind.__name__} has no JSON form: {problem}"
         return encode_err(task, TaskError(task=task, reason="unserializable", message=message))
-    wire: Wire = {"err": class_name(kind), "value": text}
+    wire: Wire = {"err": _tag(kind), "value": text}
     return wire if trace is None else {**wire, "trace": trace}
 
 
@@ -60,11 +60,16 @@ def decode_outcome(
 
 def _failure(task: str, wire: Wire, raises: tuple[type[Failure], ...]) -> Failure:
     for cls in _declared((ContractViolation, TaskError, *raises)):
-        if class_name(cls) == wire["err"]:
+        if _tag(cls) == wire["err"]:
             found: Failure = json_type(cls).decode(wire["value"])
             return found
     message = f"it failed with {wire['err']}, which the driver's version does not declare"
     return TaskError(task=task, reason="unserializable", message=message)
+
+
+def _tag(cls: type[Failure]) -> str:
+    own = cls in (ContractViolation, TaskError)
+    return f"agentfx:{cls.__name__}" if own else class_name(cls)
 
 
 def _declared(raises: tuple[type[Failure], ...]) -> Iterator[type[Failure]]:

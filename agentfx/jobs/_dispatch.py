@@ -322,7 +322,7 @@ class Dispatch:
         if job.at_most_once:
             self.jobs.pop(job.id)
             message = "its worker was lost; it may have completed, and is not run again"
-            actions.append(Ended(job.id, "lost", message))
+            actions.append(Ended(job.id, job.route.task, "lost", message))
         elif min(job.shared_losses, 1) + job.lone_losses >= POISON_LOSSES:
             self._give_up(job, f"{POISON_LOSSES} workers were lost while they ran it", actions)
         else:
@@ -355,7 +355,7 @@ class Dispatch:
     def _give_up(self, job: OpenJob, message: str, actions: list[Action]) -> None:
         self.jobs.pop(job.id)
         self._stop_all(job, actions)
-        actions.append(Ended(job.id, "poison", message))
+        actions.append(Ended(job.id, job.route.task, "poison", message))
 
     def _adopt(self, worker: Worker, start: str, job_id: str, actions: list[Action]) -> None:
         """A worker holds a start, which may be unknown here after a restart."""

@@ -1,5 +1,6 @@
 """What a job is, and what dispatch decides about it."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -125,8 +126,15 @@ class Ended:
     """Dispatch gives the job up: it ends in a `TaskError` of this reason."""
 
     job: str
+    task: str
     reason: DeadReason
     message: str
+
+
+def task_error(task: str, reason: str, message: str) -> str:
+    """The outcome of a job that ends in a `TaskError`, as JSON text."""
+    value = json.dumps({"task": task, "reason": reason, "message": message})
+    return json.dumps({"err": "agentfx:TaskError", "value": value})
 
 
 Action: TypeAlias = Start | Stop | Lost | Requeued | Ended

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from agentfx.services._run_rows import JobRows, RosterRows, RunRows
+
 T = TypeVar("T")
 
 
@@ -140,6 +142,14 @@ class QueueRows(Protocol):
         """A queue, made if it does not exist; a new one counts as attached."""
         ...
 
+    def subscribers(self, topic: str) -> list[QueueRow]:
+        """What the functions get that have subscribed to a topic."""
+        ...
+
+    def count(self, queue_id: int) -> int:
+        """How many messages wait in a queue."""
+        ...
+
     def set_detached(self, queue_id: int, detached_ms: int | None) -> None:
         """Note that nobody subscribes any more, or that somebody does again."""
         ...
@@ -200,6 +210,21 @@ class Transaction(Protocol):
     @property
     def queues(self) -> QueueRows:
         """What the queues keep."""
+        ...
+
+    @property
+    def runs(self) -> RunRows:
+        """Runs and their journals."""
+        ...
+
+    @property
+    def jobs(self) -> JobRows:
+        """Jobs, their outcomes, and events."""
+        ...
+
+    @property
+    def roster(self) -> RosterRows:
+        """Workers that were there."""
         ...
 
 

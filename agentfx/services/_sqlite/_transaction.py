@@ -3,7 +3,9 @@
 import sqlite3
 from dataclasses import dataclass
 
+from agentfx.services._sqlite._jobs import SqliteJobs
 from agentfx.services._sqlite._queues import SqliteQueues
+from agentfx.services._sqlite._runs import SqliteRoster, SqliteRuns
 from agentfx.services._sqlite._state import SqliteState
 
 
@@ -22,3 +24,18 @@ class SqliteTransaction:
     def queues(self) -> SqliteQueues:
         """See `Transaction.queues`."""
         return SqliteQueues(self.connection)
+
+    @property
+    def runs(self) -> SqliteRuns:
+        """See `Transaction.runs`."""
+        return SqliteRuns(self.connection)
+
+    @property
+    def jobs(self) -> SqliteJobs:
+        """See `Transaction.jobs`."""
+        return SqliteJobs(self.connection)
+
+    @property
+    def roster(self) -> SqliteRoster:
+        """See `Transaction.roster`."""
+        return SqliteRoster(self.connection)

@@ -70,6 +70,7 @@ class SettledJob:
 class OpenRow:
     """An open job with what dispatch has to know of it."""
 
+    run_no: int
     job: Job
     deliveries: int
     holder: str | None

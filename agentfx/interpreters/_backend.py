@@ -1,0 +1,209 @@
+"""The port that `run_dist` needs: jobs that outlive processes, and a journal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from agentfx.jobs import Job
+
+JobState: TypeAlias = Literal["done", "dead", "cancelled"]
+RunState: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
+
+
+class BackendError(Exception):
+    """Base of what a backend raises."""
+
+
+class BackendLostError(BackendError):
+    """The engine is gone, and did not come back; what is on record is kept."""
+
+
+class SupersededError(BackendError):
+    """Another driver goes on with the run."""
+
+
+class RunEndedError(BackendError):
+    """The run has ended already, or was cancelled."""
+
+
+class OtherProgramError(BackendError):
+    """The run id belongs to another program."""
+
+
+class NoWorkerError(BackendError):
+    """No worker has a task of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStep:
+    """One journaled step.
+
+    Attributes:
+        path: Where it stands in the run.
+        what: Kind and name: a replay must meet the same here.
+        value: Text that the driver understands.
+        passed: The failure that it records was tried again: its dead letter is of no use.
+    """
+
+    path: str
+    what: str
+    value: str
+    passed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStep:
+    """A step that holds others begins: a fan-out of `count` items, or a named group."""
+
+    path: str
+    label: str | None = None
+    task: str | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettledJob:
+    """A job that is no longer open; `outcome` is JSON text, None for a cancelled one."""
+
+    id: str
+    path: str
+    attempt: int
+    task: str
+    input: str
+    state: JobState
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """What came of opening a run.
+
+    Attributes:
+        how: `new`; `resumed`, go on after what is on record; `attached`, its driver is alive;
+            `ended`.
+        epoch: Of this driver; writes of a lower one are refused.
+        exit: How it ended, as its driver encoded it.
+    """
+
+    how: Literal["new", "resumed", "attached", "ended"]
+    epoch: int
+    state: RunState
+    exit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some of what a run has on record, and where to go on; no `next` means that was all."""
+
+    steps: list[JournalStep] = field(default_factory=list[JournalStep])
+    jobs: list[SettledJob] = field(default_factory=list[SettledJob])
+    next: tuple[str, int] | None = None
+
+
+class Listener(Protocol):
+    """A driver, as its backend tells it what happens; called on the driver's loop."""
+
+    def settled(self, job: str, state: JobState, outcome: str | None) -> None:
+        """A job is no longer open."""
+        ...
+
+    def run_ended(self, state: RunState, exit_: str | None) -> None:
+        """The run has ended: elsewhere, or because it was cancelled."""
+        ...
+
+    def released(self) -> None:
+        """Whoever drove the run stopped; a driver that is attached may go on with it."""
+        ...
+
+    def refused(self, error: BackendError) -> None:
+        """The run cannot go on here."""
+        ...
+
+    def reconnected(self) -> None:
+        """The link was closed meanwhile: what was sent may not have arrived."""
+        ...
+
+
+class Backend(Protocol):
+    """Where jobs run and journals lie.
+
+    Calls may be made again after a lost link: all of them are idempotent. Methods that wait
+    raise `BackendLostError` when the engine does not come back.
+    """
+
+    async def open_run(
+        self, run: str, fingerprint: str, program: str | None, listener: Listener
+    ) -> OpenedRun:
+        """Start a run, go on with it, attach to it, or learn how it ended.
+
+        Raises:
+            OtherProgramError: The id belongs to another program.
+        """
+        ...
+
+    async def read_run(self, run: str, cursor: tuple[str, int] | None) -> RunPage:
+        """A page of what a run has on record."""
+        ...
+
+    async def put_once(
+        self, run: str, epoch: int, steps: Sequence[JournalStep]
+    ) -> list[tuple[str, str]]:
+        """Journal steps, each once: the (what, value) that won, in order.
+
+        Raises:
+            SupersededError: Another driver goes on with the run.
+            RunEndedError: It has ended.
+        """
+        ...
+
+    def submit(
+        self, run: str, epoch: int, jobs: Sequence[Job], opened: Sequence[OpenedStep]
+    ) -> None:
+        """Queue jobs. A new one runs; the listener hears of one that is settled already."""
+        ...
+
+    async def unknown(self, run: str, epoch: int, ids: Sequence[str]) -> list[str]:
+        """Those jobs that never arrived; the listener hears again of those that are settled."""
+        ...
+
+    def cancel_jobs(self, run: str, epoch: int, ids: Sequence[str]) -> None:
+        """Drop jobs that are not needed any more; what runs is asked to stop."""
+        ...
+
+    async def end_run(
+        self,
+        run: str,
+        epoch: int,
+        *,
+        ok: bool,
+        exit_: str,
+        failed_at: str | None,
+        error: str | None,
+    ) -> tuple[RunState, str | None]:
+        """End a run, once: the state and exit that won.
+
+        Raises:
+            SupersededError: Another driver goes on with the run.
+        """
+        ...
+
+    async def release_run(self, run: str, epoch: int) -> None:
+        """Stop driving a run that has not ended; it can be resumed."""
+        ...
+
+    async def check_tasks(self, tasks: Sequence[str]) -> None:
+        """Make sure that a worker has each of these tasks, or is about to.
+
+        Raises:
+            NoWorkerError: No worker does; the message says which there are and what they have.
+        """
+        ...
+
+    async def call(self, task: str, arguments: str) -> str:
+        """Run a task by a plain call; arguments and outcome are JSON text."""
+        ...
+
+    @property
+    def code(self) -> str | None:
+        """Version of the driver's code that workers need, None if they bring their tasks."""
+        ...

@@ -1,0 +1,209 @@
+"""Jobs and events in SQLite."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from agentfx.jobs import Job, LossKind
+from agentfx.services._run_rows import DeadRow, EventRow, OpenRow, Settled, SettledJob
+from agentfx.wire import Json
+
+_JOB = (
+    "j.id, r.id, j.path, j.attempt, j.task, j.input, j.key, j.idx, j.label, j.at_most_once, "
+    "j.timeout, j.code"
+)
+_JOINED = "jobs j JOIN runs r ON r.no = j.run_no"
+_SETTLED = "id, path, attempt, task, input, state, outcome"
+_ADD = (
+    "INSERT OR IGNORE INTO jobs (id, run_no, path, attempt, idx, label, task, input, key, "
+    "at_most_once, timeout, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RECORD = (
+    "INSERT INTO events (run_no, at, type, job_no, fields) "
+    "SELECT run_no, ?, ?, no, ? FROM jobs WHERE id = ?"
+)
+CHUNK = 500
+"""Ids in one statement; SQLite allows 32,766 parameters, older builds 999."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteJobs:
+    """Implements `JobRows`."""
+
+    connection: sqlite3.Connection
+
+    def add(self, run_no: int, jobs: Sequence[Job]) -> list[Job]:
+        """See `JobRows.add`."""
+        new: list[Job] = []
+        for job in jobs:
+            added = self.connection.execute(
+                _ADD,
+                (
+                    job.id, run_no, job.path, job.attempt, job.index, job.label, job.task,
+                    job.input, job.key, job.at_most_once, job.timeout_seconds, job.code,
+                ),
+            )  # fmt: skip
+            if added.rowcount == 1:
+                new.append(job)
+        return new
+
+    def settled(self, ids: Sequence[str]) -> list[SettledJob]:
+        """See `JobRows.settled`."""
+        found = self._by_ids(f"SELECT {_SETTLED} FROM jobs WHERE state != 'open' AND id", ids)  # noqa: S608
+        return [SettledJob(*row) for row in found]
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """See `JobRows.known`."""
+        return {row[0] for row in self._by_ids("SELECT id FROM jobs WHERE id", ids)}
+
+    def started(self, job: str, delivery: int, worker: str, *, alone: bool) -> None:
+        """See `JobRows.started`."""
+        self.connection.execute(
+            "UPDATE jobs SET deliveries = max(deliveries, ?), holder = ?, alone = ? WHERE id = ?",
+            (delivery, worker, alone, job),
+        )
+
+    def lost(self, job: str, counted: LossKind | None) -> None:
+        """See `JobRows.lost`."""
+        self.connection.execute(
+            "UPDATE jobs SET holder = NULL, shared_losses = shared_losses + ?, "
+            "lone_losses = lone_losses + ? WHERE id = ?",
+            (counted == "shared", counted == "alone", job),
+        )
+
+    def settle(self, job: str, state: Settled, outcome: str | None) -> bool:
+        """See `JobRows.settle`."""
+        done = self.connection.execute(
+            "UPDATE jobs SET state = ?, outcome = ?, holder = NULL WHERE id = ? AND state = 'open'",
+            (state, outcome, job),
+        )
+        return done.rowcount == 1
+
+    def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
+        """See `JobRows.of_run`."""
+        rows = self.connection.execute(
+            f"SELECT no, {_SETTLED} FROM jobs WHERE run_no = ? AND no > ? AND state != 'open' "  # noqa: S608
+            "ORDER BY no",
+            (run_no, after),
+        )
+        page: list[SettledJob] = []
+        size, cursor = 0, after
+        for no, *row in rows:
+            settled = SettledJob(*row)
+            page.append(settled)
+            size += len(settled.input) + len(settled.outcome or "") + 200
+            cursor = no
+            if size > limit_bytes:
+                break
+        return page, cursor
+
+    def open_of_run(self, run_no: int) -> list[str]:
+        """See `JobRows.open_of_run`."""
+        rows = self.connection.execute(
+            "SELECT id FROM jobs WHERE run_no = ? AND state = 'open'", (run_no,)
+        )
+        return [row[0] for row in rows]
+
+    def open(self) -> list[OpenRow]:
+        """See `JobRows.open`."""
+        rows = self.connection.execute(
+            f"SELECT {_JOB}, j.deliveries, j.holder, j.alone, j.shared_losses, "  # noqa: S608
+            f"j.lone_losses, j.run_no FROM {_JOINED} WHERE j.state = 'open' ORDER BY j.no"
+        )
+        return [
+            OpenRow(row[17], _job(row), row[12], row[13], bool(row[14]), row[15], row[16])
+            for row in rows
+        ]
+
+    def fetch(self, ids: Sequence[str]) -> list[Job]:
+        """See `JobRows.fetch`."""
+        found = self._by_ids(f"SELECT {_JOB} FROM {_JOINED} WHERE j.id", ids)  # noqa: S608
+        return [_job(row) for row in found]
+
+    def dead(self, limit: int) -> list[DeadRow]:
+        """See `JobRows.dead`."""
+        rows = self.connection.execute(
+            f"SELECT {_JOB}, j.outcome, j.passed, (SELECT max(e.at) FROM events e "  # noqa: S608
+            f"WHERE e.run_no = j.run_no AND e.job_no = j.no AND e.type = 'job_dead') "
+            f"FROM {_JOINED} WHERE j.state = 'dead' ORDER BY j.no LIMIT ?",
+            (limit,),
+        )
+        return [DeadRow(_job(row), row[12], bool(row[13]), row[14] or 0.0) for row in rows]
+
+    def revive(self, job: str) -> None:
+        """See `JobRows.revive`."""
+        self.connection.execute(
+            "UPDATE jobs SET state = 'open', outcome = NULL, deliveries = 0, shared_losses = 0, "
+            "lone_losses = 0, passed = 0 WHERE id = ? AND state = 'dead'",
+            (job,),
+        )
+
+    def forget(self, job: str) -> None:
+        """See `JobRows.forget`."""
+        self.connection.execute(
+            "UPDATE jobs SET state = 'done' WHERE id = ? AND state = 'dead'", (job,)
+        )
+
+    def pass_by(self, run_no: int, path: str) -> None:
+        """See `JobRows.pass_by`."""
+        self.connection.execute(
+            "UPDATE jobs SET passed = 1 WHERE run_no = ? AND path = ? AND state = 'dead'",
+            (run_no, path),
+        )
+
+    def record(self, events: Sequence[EventRow]) -> int:
+        """See `JobRows.record`."""
+        last = 0
+        for event in events:
+            fields = None if event.fields is None else orjson.dumps(event.fields).decode()
+            if event.job is not None:
+                row = self.connection.execute(_RECORD, (event.at, event.type, fields, event.job))
+            else:
+                row = self.connection.execute(
+                    "INSERT INTO events (run_no, at, type, fields) VALUES (?, ?, ?, ?)",
+                    (event.run_no, event.at, event.type, fields),
+                )
+            last = row.lastrowid or last
+        return last
+
+    def events(self, run_no: int, after: int, limit: int) -> list[Json]:
+        """See `JobRows.events`."""
+        rows = self.connection.execute(
+            "SELECT e.seq, e.at, coalesce(r.id, ''), e.type, e.fields, j.id, j.path, j.idx, "
+            "j.task, j.attempt, j.label FROM events e LEFT JOIN jobs j ON j.no = e.job_no "
+            "LEFT JOIN runs r ON r.no = e.run_no "
+            "WHERE e.run_no IN (0, ?) AND e.seq > ? ORDER BY e.seq LIMIT ?",
+            (run_no, after, limit),
+        )
+        return [_event(*row) for row in rows]
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """See `JobRows.counts`."""
+        return self.connection.execute(
+            "SELECT task, state, count(*) FROM jobs WHERE state = 'open' GROUP BY task "
+            "UNION ALL SELECT task, state, count(*) FROM jobs WHERE state = 'dead' GROUP BY task"
+        ).fetchall()
+
+    def _by_ids(self, query: str, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(ids), CHUNK):
+            some = list(ids[start : start + CHUNK])
+            yield from self.connection.execute(f"{query} IN ({','.join('?' * len(some))})", some)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    job_id, run, path, attempt, task, text, key, index, label, once, timeout, code = row[:12]
+    return Job(job_id, run, path, attempt, task, text, key, index, label, bool(once), timeout, code)
+
+
+def _event(
+    seq: int, at: float, run: str, kind: str, fields: str | None, *job: str | int | None
+) -> Json:
+    event: dict[str, Json] = {"seq": seq, "at": at, "run": run, "type": kind}
+    names = ("job", "path", "index", "task", "attempt", "label")
+    event.update((name, value) for name, value in zip(names, job, strict=True) if value is not None)
+    if fields is not None:
+        event.update(orjson.loads(fields))
+    return event

@@ -1,0 +1,261 @@
+"""What the parts of the dispatch service share: decisions made, put on record and sent."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
+
+from agentfx._clock import Clock
+from agentfx.jobs import (
+    Action,
+    Dispatch,
+    Ended,
+    Job,
+    Lost,
+    OpenJob,
+    Requeued,
+    Route,
+    Start,
+    Stop,
+    task_error,
+)
+from agentfx.services._host import Host
+from agentfx.services._run_rows import EventRow
+from agentfx.services._store import StorageFullError, Store, Transaction
+from agentfx.services._tasks import Tasks
+from agentfx.services.dispatch._outbox import Outbox
+from agentfx.wire import Json
+
+T = TypeVar("T")
+
+PAYLOAD_BYTES = 64 * 1024 * 1024
+"""Inputs of waiting jobs that are kept in memory; others are read when they start."""
+FULL_RETRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Driver:
+    """A process that drives runs.
+
+    Attributes:
+        link: Id of its connection to the engine, None while it is closed.
+        runs: Numbers of the runs it drives.
+    """
+
+    id: str
+    link: str | None
+    heard_at: float
+    runs: set[int] = field(default_factory=set[int])
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """A run that somebody drives or waits for."""
+
+    no: int
+    id: str
+    epoch: int
+    driver: str
+    watchers: set[str] = field(default_factory=set[str])
+
+
+class Core:
+    """The services' memory of runs, jobs and workers, beside the store that has the truth."""
+
+    def __init__(self, store: Store, host: Host, clock: Clock, tasks: Tasks) -> None:
+        self.store, self.host, self.clock, self.tasks = store, host, clock, tasks
+        self.dispatch = Dispatch(clock.monotonic())
+        self.generation = 0
+        self.labels: dict[str, str] = {}  # of workers, by incarnation
+        self.drivers: dict[str, Driver] = {}
+        self.runs: dict[int, LiveRun] = {}
+        self.to_drivers = Outbox(host, dict[str, Json])
+        self.to_workers = Outbox(host, lambda: {"gen": self.generation})
+        self._payloads: dict[str, Job] = {}
+        self._payload_bytes = 0
+        self._run_of: dict[str, int] = {}
+        self._started_at: dict[str, float] = {}
+        self._changed = asyncio.Event()
+        # For jobs that no run waits for: called with the outcome, and whether it is an error.
+        self.ended: dict[str, Callable[[str, bool], None]] = {}
+
+    # Memory of jobs
+
+    def remember(self, run_no: int, job: Job, *, spec: OpenJob | None = None) -> OpenJob:
+        """Keep a new open job; its input only while there is room."""
+        self._run_of[job.id] = run_no
+        if self._payload_bytes + len(job.input) <= PAYLOAD_BYTES:
+            self._payloads[job.id] = job
+            self._payload_bytes += len(job.input)
+        return spec or OpenJob(job.id, Route(job.run, job.task, job.code), job.at_most_once)
+
+    def forget(self, job_id: str) -> int | None:
+        """Drop an ended job; the number of its run."""
+        job = self._payloads.pop(job_id, None)
+        if job is not None:
+            self._payload_bytes -= len(job.input)
+        return self._run_of.pop(job_id, None)
+
+    async def _job(self, job_id: str) -> Job | None:
+        found = self._payloads.get(job_id)
+        if found is not None:
+            return found
+        rows = await self.store.read(lambda t: t.jobs.fetch([job_id]))
+        return rows[0] if rows else None
+
+    # Decisions into deeds
+
+    def apply(self, actions: Sequence[Action]) -> None:
+        """Put decisions on record, and carry them out.
+
+        A loss is on record before the job starts again, and the start of an action before it
+        is sent. Other starts are sent at once: the worker that holds one will say so.
+        """
+        if not actions:
+            return
+        rows = [row for action in actions for row in self._event_of(action)]
+        if any(_must_be_durable(action) for action in actions):
+            self.tasks.spawn(self._record_then_do(actions, rows))
+        else:
+            self.tasks.spawn(self.durably(lambda t: _write(t, actions, rows)))
+            self._do(actions)
+
+    async def _record_then_do(self, actions: Sequence[Action], rows: list[EventRow]) -> None:
+        await self.durably(lambda t: _write(t, actions, rows))
+        self._do(actions)
+
+    async def durably(self, operation: Callable[[Transaction], T]) -> T:
+        """Write, and wait for room on a full disk: what happened is kept until it is on record."""
+        while True:
+            try:
+                result = await self.store.write(operation)
+            except StorageFullError:
+                await self.clock.sleep(FULL_RETRY_SECONDS)
+                continue
+            self.notify()
+            return result
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case Start():
+                    self._send_start(action)
+                case Stop():
+                    self.to_workers.add(exec_id(action.worker), "stop", action.start)
+                case Ended():
+                    self._push_dead(action)
+                case Lost() | Requeued():
+                    pass  # on record; nobody has to do anything
+
+    def _send_start(self, action: Start) -> None:
+        job = self._payloads.get(action.job)
+        if job is None:
+            self.tasks.spawn(self._fetch_and_send(action))
+        else:
+            self._send(action, job)
+
+    async def _fetch_and_send(self, action: Start) -> None:
+        job = await self._job(action.job)
+        if job is not None:
+            self._send(action, job)
+
+    def _send(self, action: Start, job: Job) -> None:
+        self._started_at[action.start] = self.clock.monotonic()
+        item = {"start": action.start, "delivery": action.delivery, **_lean(job)}
+        self.to_workers.add(exec_id(action.worker), "starts", item, len(job.input) + 300)
+
+    def _push_dead(self, action: Ended) -> None:
+        run_no = self.forget(action.job)
+        if run_no is not None:
+            self.push(run_no, "dead", [action.job, dead_outcome(action)])
+        self.ended.get(action.job, _nobody)(dead_outcome(action), True)
+
+    def push(self, run_no: int, key: str, item: Json, size: int = 100) -> None:
+        """Tell the driver of a run, if it has one."""
+        run = self.runs.get(run_no)
+        if run is not None and run.driver:
+            self.to_drivers.add(driver_id(run.driver), key, item, size)
+
+    # Events
+
+    def _event_of(self, action: Action) -> list[EventRow]:
+        at = self.clock.wall()
+        match action:
+            case Start():
+                worker = self.labels.get(action.worker, action.worker)
+                fields: Json = {"worker": worker, "delivery": action.delivery}
+                return [EventRow("job_started", at, job=action.job, fields=fields)]
+            case Lost():
+                worker = self.labels.get(action.worker, action.worker)
+                fields = {"worker": worker, "delivery": int(action.start.rpartition("/")[2])}
+                return [EventRow("job_lost", at, job=action.job, fields=fields)]
+            case Requeued():
+                return [EventRow("job_requeued", at, job=action.job)]
+            case Ended():
+                fields = {"error": f"{action.reason}: {action.message}"}
+                return [EventRow("job_dead", at, job=action.job, fields=fields)]
+            case Stop():
+                return []
+
+    def notify(self) -> None:
+        """Wake whoever waits for events."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def change(self, seconds: float) -> None:
+        """Wait until something is recorded, or some seconds have passed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def took(self, start: str) -> float | None:
+        """Milliseconds since a start was sent, if it is known; asked once, when it ended."""
+        begun = self._started_at.pop(start, None)
+        return None if begun is None else (self.clock.monotonic() - begun) * 1000
+
+
+def exec_id(worker: str) -> str:
+    """The function by which a worker is given jobs."""
+    return f"agentfx::exec::{worker}"
+
+
+def driver_id(driver: str) -> str:
+    """The function by which a driver hears of its jobs."""
+    return f"agentfx::driver::{driver}"
+
+
+def dead_outcome(action: Ended) -> str:
+    """Why dispatch gave a job up, as a worker would have said it."""
+    return task_error(action.task, action.reason, action.message)
+
+
+_SENT = tuple(f.name for f in fields(Job))
+
+
+def _lean(job: Job) -> dict[str, Json]:
+    found = ((name, getattr(job, name)) for name in _SENT)
+    return {name: value for name, value in found if value is not None}
+
+
+def _nobody(outcome: str, failed: bool) -> None:
+    """The listener of a job that nobody but its run waits for."""
+
+
+def _must_be_durable(action: Action) -> bool:
+    return isinstance(action, (Lost, Ended)) or (isinstance(action, Start) and action.at_most_once)
+
+
+def _write(t: Transaction, actions: Sequence[Action], rows: list[EventRow]) -> None:
+    for action in actions:
+        match action:
+            case Start():
+                t.jobs.started(action.job, action.delivery, action.worker, alone=action.alone)
+            case Lost():
+                t.jobs.lost(action.job, action.counted)
+            case Ended():
+                t.jobs.settle(action.job, "dead", dead_outcome(action))
+            case Requeued() | Stop():
+                pass
+    t.jobs.record(rows)

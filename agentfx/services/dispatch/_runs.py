@@ -1,0 +1,380 @@
+"""What drivers ask: to open runs, to journal steps, to queue jobs, to read what is on record."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from agentfx.services._host import FunctionError
+from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
+from agentfx.services._store import Transaction
+from agentfx.services.dispatch._core import Core, Driver, LiveRun
+from agentfx.services.dispatch._messages import (
+    Driver as DriverName,
+)
+from agentfx.services.dispatch._messages import (
+    EndRun,
+    Ids,
+    Limit,
+    Opened,
+    OpenRun,
+    Prune,
+    PutSteps,
+    ReadRun,
+    RunEpoch,
+    RunName,
+    Serves,
+    Submit,
+)
+from agentfx.wire import Json
+
+SILENT_SECONDS = 5.0
+"""A driver that was not heard of for so long no longer holds its runs."""
+BACKLOG = 10_000
+"""Operations that wait for the store beyond which submits are refused; drivers try again."""
+
+
+class Runs:
+    """The desk of the drivers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def open(self, message: OpenRun, caller: str | None) -> Json:
+        """Start a run, go on with it, attach to it, or say how it ended."""
+        self.heard(message.driver, caller)
+        core, now = self._core, self._core.clock.wall()
+
+        def operation(t: Transaction) -> tuple[str, RunRow]:
+            run = t.runs.find(message.run)
+            if run is None:
+                run = RunRow(
+                    0, message.run, message.program, message.fingerprint, 1, message.driver,
+                    "running", None, None, now, None,
+                )  # fmt: skip
+                run = replace(run, no=t.runs.add(run))
+                t.jobs.record([EventRow("run_started", now, run.no)])
+                return "new", run
+            if run.fingerprint != message.fingerprint:
+                raise FunctionError(
+                    "other_program",
+                    f"run {run.id} belongs to another program: give a new run id, or start it "
+                    "over with fresh=True",
+                )
+            if run.status != "running":
+                return "ended", run
+            if run.driver and self._alive(run.driver) and run.driver != message.driver:
+                return "attached", run
+            epoch = t.runs.take_over(run.no, message.driver)
+            t.jobs.record([EventRow("run_attached", now, run.no)])
+            return "resumed", replace(run, epoch=epoch, driver=message.driver)
+
+        how, run = await core.store.write(operation)
+        core.notify()
+        if how in ("new", "resumed"):
+            self._drive(run, message.driver)
+        elif how == "attached":
+            self._live(run).watchers.add(message.driver)
+        return {
+            "how": how, "epoch": run.epoch, "status": run.status, "exit": run.exit,
+            "driver": run.driver, "program": run.program,
+        }  # fmt: skip
+
+    def _live(self, run: RunRow) -> LiveRun:
+        known = self._core.runs.get(run.no)
+        if known is None:
+            known = LiveRun(run.no, run.id, run.epoch, run.driver)
+            self._core.runs[run.no] = known
+        return known
+
+    def _drive(self, run: RunRow, driver: str) -> None:
+        live = self._live(run)
+        former, live.epoch, live.driver = live.driver, run.epoch, driver
+        if former and former != driver:
+            self._core.to_drivers.add(_driver_function(former), "superseded", [run.id, run.epoch])
+        self._core.drivers[driver].runs.add(run.no)
+
+    def heard(self, driver: str, link: str | None) -> None:
+        """A driver gave a sign of life."""
+        now = self._core.clock.monotonic()
+        known = self._core.drivers.get(driver)
+        if known is None:
+            self._core.drivers[driver] = Driver(driver, link, now)
+        else:
+            known.heard_at, known.link = now, link or known.link
+
+    def _alive(self, driver: str) -> bool:
+        known = self._core.drivers.get(driver)
+        if known is None or known.link is None:
+            return False
+        return self._core.clock.monotonic() - known.heard_at <= SILENT_SECONDS
+
+    async def alive(self, message: DriverName, caller: str | None) -> Json:
+        """A driver's sign of life."""
+        self.heard(message.driver, caller)
+
+    async def put(self, message: PutSteps, caller: str | None) -> Json:
+        """Journal steps, each once; the values that won."""
+        steps = [StepRow(step.path, step.what, step.value) for step in message.steps]
+        now = self._core.clock.wall()
+
+        def operation(t: Transaction) -> list[StepRow]:
+            run = driven(t, message.run, message.epoch)
+            t.jobs.record(
+                [
+                    EventRow("step_done", now, run.no, fields={"path": s.path, "label": s.what})
+                    for s in steps
+                    if "#" not in s.path and not s.path.endswith("~")
+                ]
+            )
+            for step in message.steps:
+                if step.passed:
+                    t.jobs.pass_by(run.no, step.path.partition("#")[0])
+            return t.runs.put_steps(run.no, steps)
+
+        winners = await self._core.store.write(operation)
+        self._core.notify()
+        return [[step.what, step.value] for step in winners]
+
+    async def submit(self, message: Submit, caller: str | None) -> Json:
+        """Queue jobs: a new one runs, an open one stays, an ended one's outcome is pushed."""
+        core = self._core
+        if core.store.waiting > BACKLOG:
+            raise FunctionError("busy", "the store is behind: submit again later")
+
+        def operation(t: Transaction) -> tuple[int, list[str], list[SettledJob]]:
+            run = driven(t, message.run, message.epoch)
+            new = t.jobs.add(run.no, message.jobs)
+            now = core.clock.wall()
+            t.jobs.record([_opened(run.no, now, step) for step in message.opened])
+            t.jobs.record([EventRow("job_queued", now, job=job.id) for job in new])
+            ids = {job.id for job in new}
+            known = [job.id for job in message.jobs if job.id not in ids]
+            return run.no, list(ids), t.jobs.settled(known) if known else []
+
+        try:
+            run_no, new, settled = await core.durably(operation)
+        except FunctionError as error:
+            self._refuse(message, error, caller)
+            return None
+        fresh = set(new)
+        open_jobs = [core.remember(run_no, job) for job in message.jobs if job.id in fresh]
+        core.apply(core.dispatch.submit(open_jobs))
+        for job in settled:
+            core.push(run_no, job.state, [job.id, job.outcome], len(job.outcome or "") + 100)
+        return len(new)
+
+    def _refuse(self, message: Submit, error: FunctionError, caller: str | None) -> None:
+        # A submit is sent without waiting for an answer, so the driver hears of it by a push.
+        for driver in self._core.drivers.values():
+            if driver.link == caller:
+                item = [message.run, message.epoch, error.code, error.message]
+                self._core.to_drivers.add(_driver_function(driver.id), "refused", item)
+
+    async def read(self, message: ReadRun, caller: str | None) -> Json:
+        """A page of a run's journal and of its jobs' outcomes."""
+
+        def query(t: Transaction) -> Json:
+            run = found(t, message.run)
+            steps = t.runs.steps(run.no, message.after_step, message.limit_bytes)
+            jobs, cursor = t.jobs.of_run(run.no, message.after_job, message.limit_bytes)
+            return {
+                "steps": [[s.path, s.what, s.value] for s in steps],
+                "jobs": [
+                    [j.id, j.path, j.attempt, j.task, j.input, j.state, j.outcome] for j in jobs
+                ],
+                "after_job": cursor,
+            }
+
+        return await self._core.store.read(query)
+
+    async def known(self, message: Ids, caller: str | None) -> Json:
+        """Which of a run's jobs are unknown here; outcomes of ended ones are pushed again."""
+        core = self._core
+
+        def query(t: Transaction) -> tuple[int, set[str], list[SettledJob]]:
+            run = found(t, message.run)
+            return run.no, t.jobs.known(message.ids), t.jobs.settled(message.ids)
+
+        run_no, known, settled = await core.store.read(query)
+        for job in settled:
+            core.push(run_no, job.state, [job.id, job.outcome], len(job.outcome or "") + 100)
+        return [job_id for job_id in message.ids if job_id not in known]
+
+    async def cancel_jobs(self, message: Ids, caller: str | None) -> Json:
+        """Cancel some jobs of a run, for a fan-out that has failed."""
+
+        def operation(t: Transaction) -> list[str]:
+            driven(t, message.run, message.epoch)
+            return _cancel(t, message.ids, self._core.clock.wall())
+
+        self._drop(await self._core.store.write(operation))
+
+    def _drop(self, cancelled: Sequence[str]) -> None:
+        core = self._core
+        core.notify()
+        core.apply(core.dispatch.cancel(cancelled))
+        for job_id in cancelled:
+            core.forget(job_id)
+
+    async def end(self, message: EndRun, caller: str | None) -> Json:
+        """A run has ended: its exit, once; the one that won."""
+        core, now = self._core, self._core.clock.wall()
+
+        def operation(t: Transaction) -> tuple[RunRow, list[str]]:
+            run = driven(t, message.run, message.epoch)
+            status: RunStatus = "done" if message.ok else "failed"
+            if t.runs.settle(run.no, status, message.exit, message.failed_at, now):
+                ms = round((now - run.started_at) * 1000, 3)
+                fields = {"ms": ms, "error": message.error}
+                t.jobs.record([EventRow("run_ended", now, run.no, fields=fields)])
+            left = _cancel(t, t.jobs.open_of_run(run.no), now)
+            return found(t, message.run), left
+
+        run, left = await core.store.write(operation)
+        self._drop(left)
+        self._tell_end(run)
+        return {"status": run.status, "exit": run.exit}
+
+    def _tell_end(self, run: RunRow) -> None:
+        live = self._core.runs.pop(run.no, None)
+        if live is None:
+            return
+        for driver in {live.driver, *live.watchers} - {""}:
+            self._core.to_drivers.add(
+                _driver_function(driver), "ended", [run.id, run.status, run.exit]
+            )
+        for known in self._core.drivers.values():
+            known.runs.discard(run.no)
+
+    async def release(self, message: RunEpoch, caller: str | None) -> Json:
+        """A driver stops driving a run that has not ended; it can be resumed."""
+
+        def operation(t: Transaction) -> int:
+            run = found(t, message.run)
+            t.runs.release(run.no, message.epoch)
+            return run.no
+
+        self._leave(await self._core.store.write(operation), message.epoch)
+
+    def _leave(self, run_no: int, epoch: int) -> None:
+        live = self._core.runs.get(run_no)
+        if live is None or live.epoch != epoch:
+            return
+        live.driver = ""
+        for watcher in live.watchers:  # whoever waits for the result may go on with it
+            self._core.to_drivers.add(_driver_function(watcher), "released", live.id)
+        live.watchers.clear()
+
+    def driver_left(self, link: str) -> None:
+        """A connection closed; if a driver had it, others may go on with its runs."""
+        for driver in self._core.drivers.values():
+            if driver.link == link:
+                driver.link = None
+                for run_no in driver.runs:
+                    if run_no in self._core.runs:
+                        self._leave(run_no, self._core.runs[run_no].epoch)
+                driver.runs.clear()
+
+    async def cancel(self, message: RunName, caller: str | None) -> Json:
+        """Cancel a run: queued jobs are dropped, running ones asked to stop."""
+        core, now = self._core, self._core.clock.wall()
+
+        def operation(t: Transaction) -> tuple[RunRow, bool, list[str]]:
+            run = found(t, message.run)
+            first = t.runs.settle(run.no, "cancelled", None, None, now)
+            if first:
+                t.jobs.record([EventRow("run_ended", now, run.no, fields={"error": "cancelled"})])
+            left = _cancel(t, t.jobs.open_of_run(run.no), now) if first else []
+            return found(t, message.run), first, left
+
+        run, first, left = await core.store.write(operation)
+        running = sum(1 for job_id in left if self._runs_now(job_id))
+        self._drop(left)
+        self._tell_end(run)
+        return {"status": run.status, "cancelled": first, "dropped": len(left), "running": running}
+
+    def _runs_now(self, job_id: str) -> bool:
+        job = self._core.dispatch.jobs.get(job_id)
+        return job is not None and bool(job.starts)
+
+    async def list(self, message: Limit, caller: str | None) -> Json:
+        """Recent runs, newest first."""
+        rows = await self._core.store.read(lambda t: t.runs.recent(message.limit))
+        return [self._listed(row) for row in rows]
+
+    def _listed(self, run: RunRow) -> Json:
+        status = "waiting" if run.status == "running" and self._waits(run.id) else run.status
+        driven_now = bool(run.driver) and self._alive(run.driver)
+        hidden = ("no", "exit", "fingerprint")
+        row = {name: value for name, value in asdict(run).items() if name not in hidden}
+        return {**row, "status": status, "driven": driven_now}
+
+    def _waits(self, run: str) -> bool:
+        """Whether a run has jobs, and none that a worker can run."""
+        dispatch = self._core.dispatch
+        jobs = [job for job in dispatch.jobs.values() if job.route.run == run]
+        return bool(jobs) and not any(
+            job.starts or dispatch.can_serve(job.route.task, job.route.code) for job in jobs
+        )
+
+    async def get(self, message: RunName, caller: str | None) -> Json:
+        """One run."""
+        run = await self._core.store.read(lambda t: t.runs.find(message.run))
+        if run is None:
+            return None
+        return {**self._listed(run), "exit": run.exit}
+
+    async def prune(self, message: Prune, caller: str | None) -> Json:
+        """Delete old ended runs; how many went."""
+        before = self._core.clock.wall() - message.days * 86_400
+        return await self._core.store.write(lambda t: t.runs.prune(message.keep, before))
+
+    async def unserved(self, message: Serves, caller: str | None) -> Json:
+        """Those of some tasks that no worker is there for, and what the workers have."""
+        core = self._core
+        missing = [t for t in message.tasks if not core.dispatch.can_serve(t, message.code)]
+        workers = [
+            {"worker": core.labels.get(w.id, w.id), "tasks": sorted(w.tasks), "loads": w.loads}
+            for w in core.dispatch.workers.values()
+        ]
+        return {"missing": missing, "workers": workers}
+
+
+def found(t: Transaction, run: str) -> RunRow:
+    """A run by its id.
+
+    Raises:
+        FunctionError: `unknown_run`.
+    """
+    row = t.runs.find(run)
+    if row is None:
+        raise FunctionError("unknown_run", f"no run {run}: `agentfx runs` lists them")
+    return row
+
+
+def driven(t: Transaction, run: str, epoch: int) -> RunRow:
+    """A running run, for a write of the driver of this epoch.
+
+    Raises:
+        FunctionError: `superseded`: another driver went on with it; `run_ended`.
+    """
+    row = found(t, run)
+    if row.epoch != epoch:
+        raise FunctionError("superseded", f"another driver goes on with run {run}")
+    if row.status != "running":
+        raise FunctionError("run_ended", f"run {run} is {row.status}")
+    return row
+
+
+def _cancel(t: Transaction, ids: Sequence[str], at: float) -> list[str]:
+    cancelled = [job_id for job_id in ids if t.jobs.settle(job_id, "cancelled", None)]
+    t.jobs.record([EventRow("job_cancelled", at, job=job_id) for job_id in cancelled])
+    return cancelled
+
+
+def _opened(run_no: int, at: float, step: Opened) -> EventRow:
+    fields = {name: value for name, value in asdict(step).items() if value is not None}
+    return EventRow("step_started", at, run_no, fields=fields)
+
+
+def _driver_function(driver: str) -> str:
+    return f"agentfx::driver::{driver}"
