@@ -234,14 +234,14 @@ def _expanded(value: Json, path: Path, environ: Mapping[str, str]) -> Json:
 
 
 def _explained(detail: ErrorDetails) -> str:
-    place, before = "", None
+    place, after_index = "", False
     for part in detail["loc"]:
         if isinstance(part, int):
             place += f"[{part}]"
-        elif isinstance(before, int):
+        elif after_index:
             place += f" ({part})"  # which worker it is, found by its name
         else:
             place += f".{part}" if place else part
-        before = part
+        after_index = isinstance(part, int)
     text = detail["msg"]
     return f"{place}: {text}" if place else text
