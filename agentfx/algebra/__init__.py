@@ -62,12 +62,14 @@ from agentfx.algebra._outcome import decode_outcome as decode_outcome
 from agentfx.algebra._outcome import encode_err as encode_err
 from agentfx.algebra._outcome import encode_ok as encode_ok
 from agentfx.algebra._registry import RESERVED as RESERVED
+from agentfx.algebra._registry import Registered as Registered
 from agentfx.algebra._registry import task_named as task_named
 from agentfx.algebra._registry import tasks as tasks
 from agentfx.algebra._schedule import Schedule as Schedule
 from agentfx.algebra._schedule import exponential as exponential
 from agentfx.algebra._structure import Structure as Structure
 from agentfx.algebra._structure import brief as brief
+from agentfx.algebra._structure import fingerprint as fingerprint
 from agentfx.algebra._structure import name_of as name_of
 from agentfx.algebra._structure import node as node
 from agentfx.algebra._task import Action as Action
@@ -77,6 +79,7 @@ from agentfx.algebra._task import Task as Task
 from agentfx.algebra._task import TaskCall as TaskCall
 from agentfx.algebra._task import TaskContext as TaskContext
 from agentfx.algebra._task import action as action
+from agentfx.algebra._task import is_task as is_task
 from agentfx.algebra._task import task as task
 from agentfx.algebra._values import class_name as class_name
 from agentfx.algebra._values import decode_value as decode_value

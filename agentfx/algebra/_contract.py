@@ -143,9 +143,14 @@ class Contract:
         )
         return create_model("Input", __config__=config, **fields)
 
+    @property
+    def returned(self) -> Any:
+        """The annotation of the result."""
+        return self._hints.get("return", Any)
+
     @cached_property
     def _output(self) -> JsonType:
-        return JsonType(self._hints.get("return", Any))
+        return JsonType(self.returned)
 
     @cached_property
     def _hints(self) -> dict[str, Any]:

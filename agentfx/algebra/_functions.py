@@ -10,7 +10,8 @@ from agentfx.algebra._effect import Effect, EffectThatNeeds, Fail, Replayable, S
 from agentfx.algebra._failure import Failure
 from agentfx.algebra._for_each import ForEach, window
 from agentfx.algebra._schedule import Schedule
-from agentfx.algebra._task import OneItem
+from agentfx.algebra._structure import brief
+from agentfx.algebra._task import Action, OneItem
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -57,7 +58,16 @@ def for_each(
 def for_each_task(
     items: Iterable[A], task: OneItem[A, B, E], concurrency: int
 ) -> Effect[list[B], E]:
-    """Run one task over items, submitted in batches."""
+    """Run one task over items, submitted in batches.
+
+    Raises:
+        TypeError: It is no task: only what has an id can be run elsewhere.
+    """
+    if not isinstance(cast("object", task), Action):
+        raise TypeError(
+            f"for_each_task takes a task, not {brief(task)}: decorate the function with "
+            "@fx.task, or use fx.for_each"
+        )
     return ForEach(tuple(items), task, window(concurrency), False)
 
 

@@ -4,7 +4,17 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, cast, overload
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    cast,
+    overload,
+)
 
 from typing_extensions import TypeVar
 
@@ -132,6 +142,11 @@ class Task(Action[P, A, E]):
 
 
 AnyTask: TypeAlias = Action[Any, Any, Any]
+
+
+def is_task(value: object) -> TypeGuard[AnyTask]:
+    """Whether a value is a task or an action."""
+    return isinstance(value, Action)
 
 
 @node

@@ -1,4 +1,35 @@
 """What programs mean: one walk, and the two interpreters that give its leaves their meaning."""
 
+from agentfx.interpreters._backend import Backend as Backend
+from agentfx.interpreters._backend import BackendError as BackendError
+from agentfx.interpreters._backend import BackendLostError as BackendLostError
+from agentfx.interpreters._backend import JobState as JobState
+from agentfx.interpreters._backend import JournalStep as JournalStep
+from agentfx.interpreters._backend import Listener as Listener
+from agentfx.interpreters._backend import NoWorkerError as NoWorkerError
+from agentfx.interpreters._backend import OpenedRun as OpenedRun
+from agentfx.interpreters._backend import OpenedStep as OpenedStep
+from agentfx.interpreters._backend import OtherProgramError as OtherProgramError
+from agentfx.interpreters._backend import RunEnd as RunEnd
+from agentfx.interpreters._backend import RunEndedError as RunEndedError
+from agentfx.interpreters._backend import RunPage as RunPage
+from agentfx.interpreters._backend import RunState as RunState
+from agentfx.interpreters._backend import SettledJob as SettledJob
+from agentfx.interpreters._backend import SupersededError as SupersededError
+from agentfx.interpreters._by_value import dumps as dumps
+from agentfx.interpreters._by_value import is_importable as is_importable
+from agentfx.interpreters._execute import execute as execute
+from agentfx.interpreters._execute import running_task as running_task
+from agentfx.interpreters._execute import thread_started as thread_started
+from agentfx.interpreters._journal import NonDeterminismError as NonDeterminismError
 from agentfx.interpreters._memory import run_memory as run_memory
 from agentfx.interpreters._memory import run_memory_sync as run_memory_sync
+from agentfx.interpreters._observe import Observer as Observer
+from agentfx.interpreters._run import Run as Run
+from agentfx.interpreters._run import RunCancelledError as RunCancelledError
+from agentfx.interpreters._run import RunDriver as RunDriver
+from agentfx.interpreters._run import RunInsideTaskError as RunInsideTaskError
+from agentfx.interpreters._run import run_events as run_events
+from agentfx.interpreters._scope import TooManyStepsError as TooManyStepsError
+from agentfx.interpreters._sync import run_sync as run_sync
+from agentfx.interpreters._values import ValueNotStorableError as ValueNotStorableError

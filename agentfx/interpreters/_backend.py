@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from agentfx.jobs import Job
 
@@ -42,13 +42,11 @@ class JournalStep:
         path: Where it stands in the run.
         what: Kind and name: a replay must meet the same here.
         value: Text that the driver understands.
-        passed: The failure that it records was tried again: its dead letter is of no use.
     """
 
     path: str
     what: str
     value: str
-    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +87,22 @@ class OpenedRun:
     epoch: int
     state: RunState
     exit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        exit: Text that the driver understands.
+        failed_at: Path of the step whose failure nobody caught.
+        error: That failure in one line.
+    """
+
+    ok: bool
+    exit: str
+    failed_at: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +184,7 @@ class Backend(Protocol):
         """Drop jobs that are not needed any more; what runs is asked to stop."""
         ...
 
-    async def end_run(
-        self,
-        run: str,
-        epoch: int,
-        *,
-        ok: bool,
-        exit_: str,
-        failed_at: str | None,
-        error: str | None,
-    ) -> tuple[RunState, str | None]:
+    async def end_run(self, run: str, epoch: int, end: RunEnd) -> tuple[RunState, str | None]:
         """End a run, once: the state and exit that won.
 
         Raises:
@@ -189,6 +194,18 @@ class Backend(Protocol):
 
     async def release_run(self, run: str, epoch: int) -> None:
         """Stop driving a run that has not ended; it can be resumed."""
+        ...
+
+    async def cancel_run(self, run: str) -> int:
+        """Cancel a run; how many of its jobs still run, having been asked to stop."""
+        ...
+
+    async def run_state(self, run: str) -> RunState | None:
+        """How a run stands, None if nobody knows it."""
+        ...
+
+    async def events(self, run: str, after: int, wait_seconds: float) -> list[dict[str, Any]]:
+        """Events of a run after a number, in order; waits for the first if there is none."""
         ...
 
     async def check_tasks(self, tasks: Sequence[str]) -> None:

@@ -25,6 +25,10 @@ running_task: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "agentfx_running_task", default=None
 )
 """Id of the task whose code is running, if any."""
+thread_started: contextvars.ContextVar[Callable[[threading.Thread], None] | None] = (
+    contextvars.ContextVar("agentfx_thread_started", default=None)
+)
+"""Told of the thread that runs a sync task: nobody can stop it, so its slot stays taken."""
 
 
 async def execute(task: AnyTask, text: str, context: TaskContext) -> Wire:
@@ -127,7 +131,11 @@ async def in_thread(function: Callable[[], Any]) -> Any:
         except RuntimeError:  # the loop ended first: nobody waits any more
             return
 
-    threading.Thread(target=run, name="agentfx-task", daemon=True).start()
+    thread = threading.Thread(target=run, name="agentfx-task", daemon=True)
+    tell = thread_started.get()
+    if tell is not None:
+        tell(thread)
+    thread.start()
     return await future
 
 

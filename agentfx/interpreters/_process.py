@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agentfx._by_value import dumps
+from agentfx.interpreters._by_value import dumps
 
 _HEADER = struct.Struct("!cI")
 _idle: list["_Child"] = []

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
 
-from agentfx._by_value import dumps
+from agentfx.interpreters._by_value import dumps
 
 _HEADER = struct.Struct("!cI")
 

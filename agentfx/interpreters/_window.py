@@ -25,11 +25,14 @@ async def run_window(fan: FanOut, item: Item) -> AnyExit:
         for index in fan.start():
             tasks[index] = group.create_task(one(index))
 
+    defect: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
             start()
     except BaseExceptionGroup as defects:
-        raise defects.exceptions[0] from None
+        defect = defects.exceptions[0]
+    if defect is not None:
+        raise defect
     exit_ = fan.exit
     if exit_ is None:
         raise asyncio.CancelledError

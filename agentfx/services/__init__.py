@@ -1,0 +1,16 @@
+"""The durable part: state, queues and dispatch, on one store, hosted by any iii engine."""
+
+from agentfx.services._host import FunctionError as FunctionError
+from agentfx.services._host import Host as Host
+from agentfx.services._run_rows import RosterRow as RosterRow
+from agentfx.services._sqlite import SqliteStore as SqliteStore
+from agentfx.services._store import StorageFullError as StorageFullError
+from agentfx.services._store import Store as Store
+from agentfx.services._store import StoreError as StoreError
+from agentfx.services._store import StoreLockedError as StoreLockedError
+from agentfx.services._store import StoreTooNewError as StoreTooNewError
+from agentfx.services.dispatch import DispatchService as DispatchService
+from agentfx.services.queue import QueueService as QueueService
+from agentfx.services.queue import QueueSettings as QueueSettings
+from agentfx.services.state import StateService as StateService
+from agentfx.services.state import StateSettings as StateSettings

@@ -157,11 +157,11 @@ class JobRows(Protocol):
     """Jobs, their starts and outcomes, and the events of all."""
 
     def add(self, run_no: int, jobs: Sequence[Job]) -> list[Job]:
-        """Insert jobs that are not known; the new ones."""
+        """Open jobs that are not known, or were cancelled; those that this opened."""
         ...
 
     def settled(self, ids: Sequence[str]) -> list[SettledJob]:
-        """Those of the jobs that are no longer open."""
+        """Those of the jobs that have an outcome, or are dead."""
         ...
 
     def known(self, ids: Sequence[str]) -> set[str]:

@@ -18,8 +18,9 @@ _JOB = (
 _JOINED = "jobs j JOIN runs r ON r.no = j.run_no"
 _SETTLED = "id, path, attempt, task, input, state, outcome"
 _ADD = (
-    "INSERT OR IGNORE INTO jobs (id, run_no, path, attempt, idx, label, task, input, key, "
-    "at_most_once, timeout, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO jobs (id, run_no, path, attempt, idx, label, task, input, key, "
+    "at_most_once, timeout, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET state = 'open' WHERE state = 'cancelled'"
 )
 _RECORD = (
     "INSERT INTO events (run_no, at, type, job_no, fields) "
@@ -52,7 +53,9 @@ class SqliteJobs:
 
     def settled(self, ids: Sequence[str]) -> list[SettledJob]:
         """See `JobRows.settled`."""
-        found = self._by_ids(f"SELECT {_SETTLED} FROM jobs WHERE state != 'open' AND id", ids)  # noqa: S608
+        found = self._by_ids(
+            f"SELECT {_SETTLED} FROM jobs WHERE state IN ('done', 'dead') AND id", ids
+        )
         return [SettledJob(*row) for row in found]
 
     def known(self, ids: Sequence[str]) -> set[str]:
@@ -85,8 +88,8 @@ class SqliteJobs:
     def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
         """See `JobRows.of_run`."""
         rows = self.connection.execute(
-            f"SELECT no, {_SETTLED} FROM jobs WHERE run_no = ? AND no > ? AND state != 'open' "  # noqa: S608
-            "ORDER BY no",
+            f"SELECT no, {_SETTLED} FROM jobs WHERE run_no = ? AND no > ? "  # noqa: S608
+            "AND state IN ('done', 'dead') ORDER BY no",
             (run_no, after),
         )
         page: list[SettledJob] = []

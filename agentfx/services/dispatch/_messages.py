@@ -35,7 +35,6 @@ class Step:
     path: str
     what: str
     value: str
-    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,15 @@ class RunEpoch:
 
     run: str
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """A driver still drives a run, after the services were restarted."""
+
+    run: str
+    epoch: int
+    driver: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from agentfx.services.dispatch._messages import (
     Prune,
     PutSteps,
     ReadRun,
+    Rejoin,
     RunEpoch,
     RunName,
     Serves,
@@ -78,6 +79,12 @@ class Runs:
             "driver": run.driver, "program": run.program,
         }  # fmt: skip
 
+    async def rejoin(self, message: Rejoin, caller: str | None) -> Json:
+        """A driver goes on with a run that it drove before the services were restarted."""
+        self.heard(message.driver, caller)
+        run = await self._core.store.read(lambda t: driven(t, message.run, message.epoch))
+        self._drive(run, message.driver)
+
     def _live(self, run: RunRow) -> LiveRun:
         known = self._core.runs.get(run.no)
         if known is None:
@@ -125,9 +132,6 @@ class Runs:
                     if "#" not in s.path and not s.path.endswith("~")
                 ]
             )
-            for step in message.steps:
-                if step.passed:
-                    t.jobs.pass_by(run.no, step.path.partition("#")[0])
             return t.runs.put_steps(run.no, steps)
 
         winners = await self._core.store.write(operation)
@@ -143,6 +147,9 @@ class Runs:
         def operation(t: Transaction) -> tuple[int, list[str], list[SettledJob]]:
             run = driven(t, message.run, message.epoch)
             new = t.jobs.add(run.no, message.jobs)
+            for job in new:
+                if job.attempt > 1:  # the run goes on past the attempts before
+                    t.jobs.pass_by(run.no, job.path)
             now = core.clock.wall()
             t.jobs.record([_opened(run.no, now, step) for step in message.opened])
             t.jobs.record([EventRow("job_queued", now, job=job.id) for job in new])

@@ -27,6 +27,7 @@ from agentfx.services.dispatch._messages import (
     PutSteps,
     ReadEvents,
     ReadRun,
+    Rejoin,
     RunEpoch,
     RunName,
     Serves,
@@ -123,6 +124,7 @@ class DispatchService:
         runs, workers, dead = self._runs, self._workers, self._dead
         typed: dict[str, tuple[type[Any], Callable[[Any, str | None], Awaitable[Json]]]] = {
             "run::open": (OpenRun, runs.open),
+            "run::rejoin": (Rejoin, runs.rejoin),
             "run::put": (PutSteps, runs.put),
             "run::submit": (Submit, runs.submit),
             "run::read": (ReadRun, runs.read),

@@ -1,0 +1,260 @@
+"""One connection to an iii engine: the only module that imports the iii SDK.
+
+The SDK has a thread and a loop of its own. Handlers run there, so they only hand over; user
+code never runs on that loop, where it would stop pings and everything else.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, TypeAlias
+
+from agentfx._clock import Clock
+from agentfx.wire import Json
+
+Handler: TypeAlias = Callable[[Json], Awaitable[Json]]
+CALL_TIMEOUT_SECONDS = 3600.0
+CONNECT_SECONDS = 5.0
+LOST_SECONDS = 30.0
+"""An engine that is away for so long is lost."""
+_RECONNECT_FIRST_MS, _RECONNECT_MOST_MS = 50, 1000
+_CALL_TOO_LATE = ("TIMEOUT", "SHUTDOWN")
+
+
+class ConnectionFailedError(ConnectionError):
+    """No engine answers at the address, or it refuses the token."""
+
+
+class LinkLostError(ConnectionError):
+    """The link closed while a call was under way: whether it was served is not known."""
+
+
+class CallError(Exception):
+    """A function answered with an error.
+
+    Attributes:
+        code: Stable category; branch on this.
+        message: One line for a person, or the JSON of a declared failure.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def preload() -> None:
+    """Import the SDK, which takes 0.4 s, before it is needed."""
+    import iii  # type: ignore[import-untyped]  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+    import iii_helpers.observability.telemetry  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+
+class Connection:
+    """A link to an engine that comes back by itself, with all that is served over it.
+
+    Args:
+        client: The SDK's client, connected.
+        url: The engine.
+    """
+
+    def __init__(self, client: Any, url: str) -> None:
+        self.url = url
+        self._client = client
+        self._loop: asyncio.AbstractEventLoop = client._loop
+        self._open = True
+        self._closed = False
+        self._calls: set[Future[Any]] = set()
+        self._voided: set[Future[Any]] = set()
+        self._listeners: list[Callable[[bool], None]] = []
+        self._unsubscribe = client.add_connection_state_listener(self._state_changed)
+
+    @classmethod
+    async def connect(cls, url: str, token: str | None, name: str) -> "Connection":
+        """Connect to an engine.
+
+        Args:
+            url: Such as `ws://127.0.0.1:49134`.
+            token: Sent as a bearer token.
+            name: Unique among the engine's connections.
+
+        Raises:
+            ConnectionFailedError: Nobody answers there, or the token is refused.
+        """
+        await _probe(url, token)
+        return await asyncio.to_thread(cls._register, url, token, name)
+
+    @classmethod
+    def _register(cls, url: str, token: str | None, name: str) -> "Connection":
+        from iii import (  # pyright: ignore[reportMissingTypeStubs]
+            InitOptions,
+            register_worker,
+        )
+        from iii_helpers.observability import ReconnectionConfig
+
+        # Without a handler of its own each lost link would be printed into the notebook.
+        logging.getLogger("iii").addHandler(logging.NullHandler())
+        os.environ.pop("III_WORKER_NAME", None)  # it would override the name, for all of us
+        client = register_worker(
+            url,
+            InitOptions(
+                worker_name=name,
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                reconnection_config=ReconnectionConfig(
+                    initial_delay_ms=_RECONNECT_FIRST_MS, max_delay_ms=_RECONNECT_MOST_MS
+                ),
+                otel={"enabled": False},
+                enable_metrics_reporting=False,
+                invocation_timeout_ms=int(CALL_TIMEOUT_SECONDS * 1000),
+            ),
+        )
+        return cls(client, url)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the link is there now."""
+        return self._open
+
+    def serve(
+        self,
+        function_id: str,
+        handler: Handler,
+        *,
+        description: str | None = None,
+        request_format: Json = None,
+        response_format: Json = None,
+        metadata: Json = None,
+    ) -> None:
+        """Register a function; its handler is awaited on the SDK's loop and must not block."""
+
+        async def handle(data: Any) -> Any:
+            return await handler(data)
+
+        self._client.register_function(
+            function_id,
+            handle,
+            description=description,
+            request_format=request_format,
+            response_format=response_format,
+            metadata=metadata,
+        )
+
+    async def served(self, function_id: str, clock: Clock) -> None:
+        """Wait until the engine knows a function of ours: it registers them after a delay."""
+        while True:
+            try:
+                await self.call("engine::functions::info", {"function_id": function_id})
+            except CallError:
+                await clock.sleep(0.005)
+            else:
+                return
+
+    async def call(
+        self, function_id: str, data: Json, timeout_seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Json:
+        """Call a function and wait for its answer; from any loop.
+
+        Raises:
+            CallError: It answered with an error, or not in time (`TIMEOUT`).
+            LinkLostError: The link closed meanwhile.
+        """
+        if not self._open:
+            raise LinkLostError(f"no link to {self.url}")
+        request = {
+            "function_id": function_id,
+            "payload": data,
+            "timeout_ms": int(timeout_seconds * 1000),
+        }
+        future = asyncio.run_coroutine_threadsafe(self._trigger(request), self._loop)
+        self._calls.add(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if future in self._voided:
+                raise LinkLostError(f"the link to {self.url} closed during a call") from None
+            raise
+        finally:
+            self._calls.discard(future)
+            self._voided.discard(future)
+
+    def send(self, function_id: str, data: Json) -> None:
+        """Call a function without an answer; from any thread."""
+        request = {"function_id": function_id, "payload": data, "action": {"type": "void"}}
+        if not self._closed:
+            asyncio.run_coroutine_threadsafe(self._trigger(request), self._loop)
+
+    async def _trigger(self, request: dict[str, Any]) -> Json:
+        from iii import InvocationError  # pyright: ignore[reportMissingTypeStubs]
+
+        try:
+            return await self._client.trigger_async(request)
+        except InvocationError as error:
+            raise CallError(error.code, error.message) from None
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run a callback on the SDK's loop, soon."""
+        self._loop.call_soon_threadsafe(callback)
+
+    def beat(self, clock: Clock, seconds: float, pulse: Callable[[], None]) -> None:
+        """Call `pulse` on the SDK's loop every so often, until the connection is closed."""
+
+        async def keep_beating() -> None:
+            while not self._closed:
+                pulse()
+                await clock.sleep(seconds)
+
+        asyncio.run_coroutine_threadsafe(keep_beating(), self._loop)
+
+    def on_change(self, listener: Callable[[bool], None]) -> None:
+        """Hear, on the SDK's thread, whenever the link closes (False) or is back (True)."""
+        self._listeners.append(listener)
+
+    def _state_changed(self, state: str) -> None:
+        is_open = state == "connected"
+        if is_open == self._open:
+            return
+        self._open = is_open
+        if not is_open:
+            # The SDK would let them wait for their timeout; the answers cannot come any more.
+            for future in list(self._calls):
+                self._voided.add(future)
+                future.cancel()
+        for listener in list(self._listeners):
+            listener(is_open)
+
+    async def close(self) -> None:
+        """Close the link for good."""
+        if self._closed:
+            return
+        self._closed = True
+        self._unsubscribe()
+        await asyncio.to_thread(self._client.shutdown)
+
+
+async def _probe(url: str, token: str | None) -> None:
+    """Find out what the SDK would only retry in silence."""
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidHandshake, InvalidStatus
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            async with connect(url, additional_headers=headers, max_size=None):
+                return
+    except InvalidStatus as error:
+        if error.response.status_code in (401, 403):
+            raise ConnectionFailedError(
+                f"the engine at {url} refuses the token: give --token or III_TOKEN as "
+                "`agentfx up` printed it"
+            ) from None
+        raise ConnectionFailedError(
+            f"what answers at {url} is no iii engine (HTTP {error.response.status_code})"
+        ) from None
+    except (OSError, TimeoutError, InvalidHandshake, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise ConnectionFailedError(
+            f"no engine answers at {url} ({reason}): start one with `agentfx up`"
+        ) from None

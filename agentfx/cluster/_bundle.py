@@ -1,0 +1,97 @@
+"""Code of a driver for local workers: tasks of cells and of `__main__`, by value.
+
+A bundle is a private file named by its hash. It is read only by processes of the same user on
+the same machine, after its owner, mode and hash are checked; it never crosses the wire.
+"""
+
+import hashlib
+import importlib
+import os
+import pickle
+import re
+import stat
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from agentfx.algebra import AnyTask, is_task, tasks
+from agentfx.cluster._home import Home, write_private
+from agentfx.interpreters import dumps, is_importable
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class BundleError(RuntimeError):
+    """A bundle of code is missing, is not ours, or does not load."""
+
+
+def write_bundle(home: Home, given: Iterable[AnyTask] = ()) -> str | None:
+    """Write this process's tasks for local workers; the version, None if there are none.
+
+    Args:
+        home: Of the cluster.
+        given: Tasks beside those that this process has registered.
+    """
+    known = {task.id: task for task in tasks() if is_task(task)}
+    known.update((task.id, task) for task in given)
+    if not known:
+        return None
+    whole = [task for task in known.values() if not is_importable(task)]
+    modules = sorted({t.function.__module__ for t in known.values() if is_importable(t)})
+    data = dumps({"path": sys.path, "modules": modules, "tasks": dumps(whole)})
+    version = hashlib.sha256(data).hexdigest()
+    home.bundles.mkdir(mode=0o700, exist_ok=True)
+    path = home.bundles / version
+    if not path.exists():
+        write_private(path, data)
+    return version
+
+
+def load_bundle(home: Home, version: str) -> dict[str, AnyTask]:
+    """The tasks of a bundle, by id.
+
+    Raises:
+        BundleError: It is missing, is not ours, or does not load.
+    """
+    content: dict[str, Any] = pickle.loads(_read(home, version))  # noqa: S301 - ours: owner, mode and hash are checked
+    for entry in content["path"]:
+        if entry not in sys.path:
+            sys.path.append(entry)
+    try:
+        found: dict[str, AnyTask] = {}
+        for module in content["modules"]:
+            found.update(tasks_of(module))
+        for task in pickle.loads(content["tasks"]):  # noqa: S301
+            found[task.id] = task
+    except Exception as error:
+        raise BundleError(
+            f"the driver's code does not load here: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+def tasks_of(module: str) -> dict[str, AnyTask]:
+    """The tasks that a module has, by id.
+
+    Raises:
+        ImportError: There is no such module.
+    """
+    namespace = vars(importlib.import_module(module))
+    return {value.id: value for value in namespace.values() if is_task(value)}
+
+
+def _read(home: Home, version: str) -> bytes:
+    if not _NAME.fullmatch(version):
+        raise BundleError("the version of the driver's code is no hash")
+    try:
+        descriptor = os.open(home.bundles / version, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise BundleError(f"the driver's code is not on this machine: {error}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        state = os.fstat(file.fileno())
+        if state.st_uid != os.getuid() or stat.S_IMODE(state.st_mode) & 0o077:
+            raise BundleError("the driver's code is not a private file of this user")
+        data = file.read()
+    if hashlib.sha256(data).hexdigest() != version:
+        raise BundleError("the driver's code is not what its name says")
+    return data

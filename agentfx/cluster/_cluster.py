@@ -1,0 +1,252 @@
+"""A cluster of this machine: the embedded engine, and workers that run this process's tasks."""
+
+import contextvars
+import sys
+from collections.abc import Iterable
+from secrets import token_hex
+from types import TracebackType
+from typing import Any
+
+from agentfx._clock import Clock, SystemClock
+from agentfx.algebra import AnyTask
+from agentfx.backends import Connection, IiiBackend
+from agentfx.cluster._bundle import write_bundle
+from agentfx.cluster._control import ControlClient
+from agentfx.cluster._find import ClusterError, Found, find_engine, start_supervisor
+from agentfx.cluster._home import Home
+from agentfx.cluster._options import DEFAULT_SLOTS
+from agentfx.interpreters import Listener, OpenedRun
+
+JOIN_SECONDS = 20.0
+
+enclosing: contextvars.ContextVar["Engine | None"] = contextvars.ContextVar(
+    "agentfx_enclosing", default=None
+)
+"""The cluster or connection of the enclosing `async with`."""
+
+
+class Engine(IiiBackend):
+    """A connection to an engine, which runs this process's code where it can.
+
+    Args:
+        found: The engine.
+        connection: To it.
+        clock: The time.
+        given: Tasks beside those that this process has registered.
+    """
+
+    def __init__(
+        self, found: Found, connection: Connection, clock: Clock, given: Iterable[AnyTask] = ()
+    ) -> None:
+        super().__init__(connection, clock)
+        self.found = found
+        self._given = tuple(given)
+
+    @property
+    def url(self) -> str:
+        """Of the engine, for any other iii client."""
+        return self.found.url
+
+    @property
+    def token(self) -> str | None:
+        """For the engine, as a bearer token."""
+        return self.found.token
+
+    async def open_run(
+        self, run: str, fingerprint: str, program: str | None, listener: Listener
+    ) -> OpenedRun:
+        """See `Backend.open_run`; the code as it is now goes along to local workers."""
+        if self.found.home is not None:
+            self._code = write_bundle(self.found.home, self._given)
+        return await super().open_run(run, fingerprint, program, listener)
+
+    async def __aenter__(self) -> "Engine":
+        self._outer = enclosing.set(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        enclosing.reset(self._outer)
+        await self.close()
+
+
+async def open_engine(found: Found, clock: Clock, given: Iterable[AnyTask] = ()) -> Engine:
+    """Connect to an engine.
+
+    Raises:
+        ConnectionFailedError: It does not answer, or refuses the token.
+    """
+    connection = await Connection.connect(found.url, found.token, f"driver.{token_hex(4)}")
+    engine = Engine(found, connection, clock, given)
+    await engine.start()
+    return engine
+
+
+class connect:  # noqa: N801 - `async with connect() as backend`
+    """Connect to an engine that runs already.
+
+    Args:
+        url: Of the engine; without it `III_URL`, else the cluster that runs in the home.
+        token: For it; without it `III_TOKEN`, or that of the cluster.
+        home: Of a cluster, `.agentfx` in the working folder without it.
+    """
+
+    def __init__(
+        self, url: str | None = None, *, token: str | None = None, home: str | None = None
+    ) -> None:
+        self._url, self._token, self._home = url, token, Home.of(home)
+
+    async def __aenter__(self) -> Engine:
+        found = find_engine(self._url, self._token, self._home)
+        if found is None:
+            raise ClusterError(
+                f"no engine: none runs in {self._home.path}, and III_URL is not set; start one "
+                "with `agentfx up`, or use fx.local()"
+            )
+        self._engine = await open_engine(found, SystemClock())
+        await self._engine.__aenter__()
+        return self._engine
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._engine.__aexit__(*error)
+
+
+class Cluster(Engine):
+    """An engine with workers of our own beside it."""
+
+    def __init__(
+        self,
+        found: Found,
+        connection: Connection,
+        clock: Clock,
+        control: ControlClient,
+        given: Iterable[AnyTask],
+        modules: list[str],
+        slots: int,
+    ) -> None:
+        super().__init__(found, connection, clock, given)
+        self._control, self._modules, self._slots = control, modules, slots
+
+    async def spawn(self, label: str | None = None, *, slots: int | None = None) -> str:
+        """Start a worker; its label. It ends with this cluster's last user.
+
+        Raises:
+            ControlError: There is one of this label already.
+        """
+        found: str = await self._control.ask(
+            "spawn",
+            label=label,
+            slots=slots or self._slots,
+            modules=self._modules,
+            path=sys.path,
+            owned=True,
+        )
+        return found
+
+    async def kill(self, label: str) -> None:
+        """Kill a worker with SIGKILL; what it ran starts elsewhere.
+
+        Raises:
+            ControlError: There is no such worker.
+        """
+        await self._control.ask("kill", label=label)
+
+    async def stop(self, label: str) -> None:
+        """Let a worker finish what it runs, then end it.
+
+        Raises:
+            ControlError: There is no such worker.
+        """
+        await self._control.ask("stop", label=label)
+
+    async def kill_engine(self) -> None:
+        """Kill the embedded engine with SIGKILL; the supervisor starts it again."""
+        await self._control.ask("kill_engine")
+
+    async def workers(self) -> list[dict[str, Any]]:
+        """The workers that are there, and what each runs now."""
+        found: list[dict[str, Any]] = await self.request("workers::list", {})
+        return found
+
+    async def joined(self, labels: Iterable[str]) -> None:
+        """Wait until workers have said hello.
+
+        Raises:
+            ClusterError: They did not, in time.
+        """
+        wanted = set(labels)
+        deadline = self._clock.monotonic() + JOIN_SECONDS
+        while missing := wanted - {row["label"] for row in await self.workers()}:
+            if self._clock.monotonic() > deadline:
+                log = self.found.home.log if self.found.home is not None else "its log"
+                raise ClusterError(f"workers {', '.join(sorted(missing))} did not start: see {log}")
+            await self._clock.sleep(0.005)
+
+    async def close(self) -> None:
+        """Leave the cluster; the last user ends it."""
+        await super().close()
+        await self._control.close()
+
+
+class local:  # noqa: N801 - `async with local(workers=2) as cluster`
+    """A cluster on this machine: the embedded engine, and workers.
+
+    The first one in a folder starts it, others attach and bring workers of their own; it ends
+    with its last user.
+
+    Args:
+        workers: How many workers to bring.
+        tasks: Modules, by name, that workers import; or task objects. Tasks that this process
+            knows already travel by themselves.
+        slots: Jobs at once, of each worker.
+        url: Of an iii engine that runs already, instead of the embedded one.
+        token: For that engine.
+        home: Where the store is, `.agentfx` in the working folder without it.
+        config: An iii configuration file for the embedded engine.
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        tasks: Iterable[str | AnyTask] = (),
+        *,
+        slots: int = DEFAULT_SLOTS,
+        url: str | None = None,
+        token: str | None = None,
+        home: str | None = None,
+        config: str | None = None,
+    ) -> None:
+        self._count, self._slots = workers, slots
+        given = list(tasks)
+        self._modules = [task for task in given if isinstance(task, str)]
+        self._given = [task for task in given if not isinstance(task, str)]
+        self._url, self._token, self._config = url, token, config
+        self._home = Home.of(home)
+
+    async def __aenter__(self) -> Cluster:
+        clock = SystemClock()
+        control = await start_supervisor(self._home, self._url, self._token, self._config, clock)
+        answer = await control.ask("attach")
+        found = Found(
+            answer["url"], answer["token"], f"the cluster in {self._home.path}", self._home
+        )
+        connection = await Connection.connect(found.url, found.token, f"driver.{token_hex(4)}")
+        cluster = Cluster(
+            found, connection, clock, control, self._given, self._modules, self._slots
+        )
+        self._cluster = cluster
+        try:
+            await cluster.start()
+            await cluster.joined([await cluster.spawn() for _ in range(self._count)])
+        except BaseException:
+            await cluster.close()
+            raise
+        await cluster.__aenter__()
+        return cluster
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._cluster.__aexit__(*error)

@@ -1,0 +1,104 @@
+"""Which engine: the one given, the environment's, this folder's."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from agentfx._clock import Clock
+from agentfx.cluster._control import ControlClient
+from agentfx.cluster._home import Discovery, Home
+
+START_SECONDS = 20.0
+LOG_TAIL = 2000
+
+
+class ClusterError(RuntimeError):
+    """A cluster did not start, or cannot do what it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An engine, and how it was found, for people.
+
+    Attributes:
+        home: Of the cluster it belongs to, where workers find code; None for another's engine.
+    """
+
+    url: str
+    token: str | None
+    how: str
+    home: Home | None
+
+
+def find_engine(
+    url: str | None, token: str | None, home: Home, environ: dict[str, str] | None = None
+) -> Found | None:
+    """The engine at `url`, else at `III_URL`, else of the cluster that runs in `home`."""
+    environment = os.environ if environ is None else environ
+    token = token or environment.get("III_TOKEN")
+    here = home.find()
+    for address, how in ((url, "given"), (environment.get("III_URL"), "III_URL")):
+        if address:
+            ours = here is not None and here.url == address
+            return Found(
+                address, token or (here.token if ours and here else None), how,
+                home if ours else None,
+            )  # fmt: skip
+    if here is not None:
+        return Found(here.url, here.token, f"the cluster in {home.path}", home)
+    return None
+
+
+async def start_supervisor(
+    home: Home, url: str | None, token: str | None, config: str | None, clock: Clock
+) -> ControlClient:
+    """Attach to the cluster of a home; one is started if none runs.
+
+    Raises:
+        ClusterError: It did not start; the message has the end of its log.
+    """
+    home.make()
+    process: subprocess.Popen[bytes] | None = None
+    deadline = clock.monotonic() + START_SECONDS
+    while True:
+        found = home.find()
+        client = await _attach(found) if found is not None else None
+        if client is not None:
+            return client
+        if process is None or process.poll() == 0:  # 0: another one was faster
+            process = _spawn(home, url, token, config)
+        if process.poll() not in (None, 0) or clock.monotonic() > deadline:
+            raise ClusterError(f"the cluster did not start: {_tail(home)}")
+        await clock.sleep(0.01)
+
+
+async def _attach(found: Discovery) -> ControlClient | None:
+    try:
+        return await ControlClient.connect(found.control)
+    except OSError:
+        return None
+
+
+def _spawn(
+    home: Home, url: str | None, token: str | None, config: str | None
+) -> subprocess.Popen[bytes]:
+    with home.log.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603
+            [
+                sys.executable, "-m", "agentfx.cluster._supervisor",
+                str(home.path), url or "", token or "", config or "",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def _tail(home: Home) -> str:
+    try:
+        text = home.log.read_text(errors="replace")[-LOG_TAIL:].strip()
+    except OSError:
+        text = ""
+    return text or f"it says nothing in {home.log}"

@@ -1,0 +1,127 @@
+"""A process that forks workers and engines, with everything already imported.
+
+Importing takes most of a second; forking takes milliseconds. The server itself has one thread
+and opens no connection, so a fork is safe. It reads requests from its supervisor's socket and
+tells it there which children have ended; when the supervisor is gone, however it ended, the
+server ends, and so do its children.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from agentfx.backends import preload
+from agentfx.cluster._engine_process import run_engine
+from agentfx.cluster._options import EngineOptions, WorkerOptions
+from agentfx.cluster._worker import run_worker
+
+MAIN: dict[str, Callable[[dict[str, Any]], int]] = {
+    "worker": lambda options: run_worker(WorkerOptions(**options)),
+    "engine": lambda options: run_engine(EngineOptions(**options)),
+}
+
+
+def serve(channel: socket.socket, leash: int) -> None:
+    """Fork on request until the supervisor is gone.
+
+    Args:
+        channel: Requests and answers, a JSON text a line.
+        leash: A pipe of which the supervisor alone holds the other end: it closes with it.
+    """
+    _import_everything()
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.signal(signal.SIGCHLD, _woken)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is not for us
+    selector = selectors.DefaultSelector()
+    selector.register(channel, selectors.EVENT_READ)
+    selector.register(wake_read, selectors.EVENT_READ)
+    own = (channel.fileno(), wake_read, wake_write)
+    requests = channel.makefile("r", encoding="utf-8")
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is channel:
+                line = requests.readline()
+                if not line:
+                    return
+                _answer(channel, _fork(json.loads(line), leash, own))
+            else:
+                os.read(wake_read, 4096)
+                _reap(channel)
+
+
+def _woken(number: int, frame: object) -> None:
+    """Signals only have to wake the selector, by the wakeup descriptor."""
+
+
+def _import_everything() -> None:
+    """What children need, imported once."""
+    import cloudpickle  # type: ignore[import-untyped]  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+    import pydantic  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import websockets.asyncio.client  # pyright: ignore[reportUnusedImport]
+    import websockets.asyncio.server  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    preload()
+
+
+def _answer(channel: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the supervisor is gone: the next read says so
+        channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _fork(request: dict[str, Any], leash: int, own: tuple[int, ...]) -> dict[str, Any]:
+    pid = os.fork()
+    if pid:
+        return {"forked": request["id"], "pid": pid}
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor in own:
+            os.close(descriptor)
+        os.setsid()  # a group of its own, so that it can be killed with all it starts
+        threading.Thread(target=_die_with, args=(leash,), daemon=True).start()
+        status = MAIN[request["kind"]](request["options"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _die_with(leash: int) -> None:
+    """End this process, and its group, when the supervisor has ended."""
+    while os.read(leash, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _reap(channel: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        _answer(channel, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def main() -> None:
+    """The server's process; its socket and leash are descriptors given as arguments."""
+    channel, leash = int(sys.argv[1]), int(sys.argv[2])
+    serve(socket.socket(fileno=channel), leash)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The supervisor's side of the fork server: start processes, hear of their ends."""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agentfx.cluster._options import EngineOptions, WorkerOptions
+
+Options = WorkerOptions | EngineOptions
+
+
+@dataclass(eq=False, slots=True)
+class Child:
+    """A process that the fork server made."""
+
+    pid: int
+    ended: "asyncio.Future[int]"
+
+    def signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if not self.ended.done():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it with all it has started."""
+        if not self.ended.done():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)  # in case it has no group of its own yet
+
+
+class Nursery:
+    """Forks children, and hears when they end.
+
+    Args:
+        log: Where children's output goes.
+        on_lost: Called if the fork server itself ends.
+    """
+
+    def __init__(self, log: Path, on_lost: Callable[[], None]) -> None:
+        self._log, self._on_lost = log, on_lost
+        self._ids = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._children: dict[int, Child] = {}
+        self._early: dict[int, int] = {}  # ended before it was known that they are ours
+
+    async def start(self) -> None:
+        """Start the fork server."""
+        reader, self._writer = await asyncio.open_connection(sock=self._spawn())
+        self._listening = asyncio.ensure_future(self._listen(reader))
+
+    def _spawn(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        # The only write end stays here: when this process ends, every reader sees its end.
+        leash_read, self._leash = os.pipe()
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(  # noqa: S603
+                [
+                    sys.executable, "-m", "agentfx.cluster._fork_server",
+                    str(theirs.fileno()), str(leash_read),
+                ],
+                pass_fds=(theirs.fileno(), leash_read),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        theirs.close()
+        os.close(leash_read)
+        return ours
+
+    async def fork(self, kind: str, options: Options) -> Child:
+        """Start a process."""
+        number = next(self._ids)
+        loop = asyncio.get_running_loop()
+        self._asked[number] = loop.create_future()
+        request = {"id": number, "kind": kind, "options": asdict(options)}
+        self._writer.write(json.dumps(request).encode() + b"\n")
+        pid = await self._asked.pop(number)
+        child = Child(pid, loop.create_future())
+        if pid in self._early:
+            child.ended.set_result(self._early.pop(pid))
+        else:
+            self._children[pid] = child
+        return child
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while line := await reader.readline():
+            self._hear(json.loads(line))
+        self._on_lost()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "forked" in message:
+            asked = self._asked.get(message["forked"])
+            if asked is not None and not asked.done():
+                asked.set_result(message["pid"])
+            return
+        child = self._children.pop(message["ended"], None)
+        if child is None:
+            self._early[message["ended"]] = message["status"]
+        elif not child.ended.done():
+            child.ended.set_result(message["status"])
+
+    async def close(self) -> None:
+        """End the fork server, and with it every child that is left."""
+        self._listening.cancel()
+        self._writer.close()
+        os.close(self._leash)
+        await asyncio.to_thread(self._server.wait)

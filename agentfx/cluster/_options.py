@@ -1,0 +1,50 @@
+"""How the processes of a cluster are started; light, for those who only start them."""
+
+from dataclasses import dataclass, field
+
+DEFAULT_SLOTS = 4
+BROKEN = 70
+"""Exit status of an engine whose disk failed under a commit: start it again on what is there."""
+RESTART_ME = 75
+"""Exit status of a worker that wants to be started again: a task holds one of its threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker is started.
+
+    Attributes:
+        label: Such as `w1`.
+        url: Of the engine.
+        token: For it.
+        slots: Jobs at once.
+        modules: Whose tasks it brings.
+        home: Where it finds bundles of code, None for a worker on its own.
+        path: Put in front of `sys.path`.
+    """
+
+    label: str
+    url: str
+    token: str | None
+    slots: int = DEFAULT_SLOTS
+    modules: list[str] = field(default_factory=list[str])
+    home: str | None = None
+    path: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How the engine is started.
+
+    Attributes:
+        home: Where the store is.
+        port: 0 for any.
+        token: Clients have to send it.
+        config: An iii configuration file.
+    """
+
+    home: str
+    port: int
+    token: str | None
+    host: str = "127.0.0.1"
+    config: str | None = None

@@ -1,0 +1,362 @@
+"""The supervisor: keeps one engine and some workers going, for as long as somebody uses them."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from secrets import token_hex, token_urlsafe
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from agentfx._clock import Clock, SystemClock
+from agentfx.backends import CallError, Connection, ConnectionFailedError, LinkLostError
+from agentfx.cluster._control import ControlError, ControlServer, Session
+from agentfx.cluster._home import Discovery, Home
+from agentfx.cluster._nursery import Child, Nursery
+from agentfx.cluster._options import BROKEN, DEFAULT_SLOTS, EngineOptions, WorkerOptions
+from agentfx.cluster._port import free_port
+
+PING_SECONDS = 1.0
+PINGS_MISSED = 5
+LINGER_SECONDS = 10.0
+"""How long a cluster waits for a user whose process died: a kernel that is restarted."""
+STOP_SECONDS = 35.0
+RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+STEADY_SECONDS = 10.0
+
+
+@dataclass(eq=False, slots=True)
+class _Worker:
+    """A worker that should be there.
+
+    Attributes:
+        leaving: It was asked to stop, or killed on purpose: it is not started again.
+        failures: Ends in quick succession.
+    """
+
+    options: WorkerOptions
+    owner: Session | None
+    child: Child
+    started_at: float
+    leaving: bool = False
+    failures: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Engine:
+    child: Child
+    failures: int = 0
+    missed: int = field(default=0)
+
+
+class Supervisor:
+    """One cluster in one home.
+
+    Args:
+        home: Where everything is.
+        url: Of an engine that runs already; None starts the embedded one.
+        token: For that engine.
+        config: An iii configuration file for the embedded engine.
+        clock: The time.
+    """
+
+    def __init__(
+        self, home: Home, url: str | None, token: str | None, config: str | None, clock: Clock
+    ) -> None:
+        self._home, self._clock, self._config = home, clock, config
+        self._url, self._token = url, token
+        self._embedded = url is None
+        self._workers: dict[str, _Worker] = {}
+        self._engine: _Engine | None = None
+        self._connection: Connection | None = None
+        self._over = asyncio.Event()
+        self._labels = 0
+        self._users = 0
+        self._watching: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve until the last user is gone."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._over.set)
+        self._nursery = Nursery(self._home.log, self._over.set)
+        await self._nursery.start()
+        try:
+            await self._start_engine()
+            control = ControlServer(self._home.control, self._serve, self._left)
+            await control.start()
+            self._announce()
+            self._spawn(self._end_if_unused())
+            await self._over.wait()
+            self._home.withdraw()
+            await control.stop()
+        finally:
+            self._home.withdraw()
+            await self._shut_down()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
+    def _announce(self) -> None:
+        me = psutil.Process()
+        self._home.announce(
+            Discovery(
+                self._url or "", self._token or "", me.pid, me.create_time(),
+                str(self._home.control),
+            )
+        )  # fmt: skip
+
+    # Engine
+
+    async def _start_engine(self) -> None:
+        if self._embedded:
+            kept = self._home.address()
+            self._token = kept[1] if kept else token_urlsafe(24)
+            port = free_port(kept[0] if kept else None)
+            self._home.keep_address(port, self._token)
+            self._url = f"ws://127.0.0.1:{port}"
+            self._engine = _Engine(await self._fork_engine())
+            self._spawn(self._keep_engine(self._engine))
+        self._connection = await self._connect()
+        self._spawn(self._ping())
+
+    async def _fork_engine(self) -> Child:
+        assert self._url is not None  # noqa: S101 - set before
+        port = int(self._url.rpartition(":")[2])
+        options = EngineOptions(str(self._home.path), port, self._token, config=self._config)
+        return await self._nursery.fork("engine", options)
+
+    async def _connect(self) -> Connection:
+        assert self._url is not None  # noqa: S101
+        while True:
+            try:
+                name = f"supervisor.{token_hex(4)}"
+                return await Connection.connect(self._url, self._token, name)
+            except ConnectionFailedError:
+                if not self._embedded or self._engine is None:
+                    raise
+                if self._engine.child.ended.done() and self._engine.failures > 3:
+                    raise
+                await self._clock.sleep(0.02)
+
+    async def _keep_engine(self, engine: _Engine) -> None:
+        while not self._over.is_set():
+            started = self._clock.monotonic()
+            status = await engine.child.ended
+            if self._over.is_set():
+                return
+            steady = self._clock.monotonic() - started > STEADY_SECONDS or status == BROKEN
+            engine.failures = 0 if steady else engine.failures + 1
+            if engine.failures > len(RESTART_DELAYS):
+                self._over.set()  # it does not start: the log says why
+                return
+            await self._clock.sleep(RESTART_DELAYS[max(engine.failures - 1, 0)])
+            engine.missed = 0
+            engine.child = await self._fork_engine()
+
+    async def _ping(self) -> None:
+        """Kill an engine that is there and does not answer; it is started again."""
+        while True:
+            await self._clock.sleep(PING_SECONDS)
+            engine = self._engine
+            if engine is None or self._connection is None:
+                return
+            try:
+                await self._connection.call(
+                    "agentfx::tasks::unserved", {"tasks": []}, timeout_seconds=PING_SECONDS
+                )
+            except (CallError, LinkLostError):
+                engine.missed += 1
+            else:
+                engine.missed = 0
+            if engine.missed >= PINGS_MISSED and not engine.child.ended.done():
+                engine.missed = 0
+                engine.child.signal(signal.SIGKILL)
+
+    # Workers
+
+    async def _start_worker(self, session: Session | None, request: dict[str, Any]) -> str:
+        label = request.get("label") or self._next_label()
+        known = self._workers.get(label)
+        if known is not None and not known.child.ended.done():
+            raise ControlError(f"there is a worker {label} already: give another name")
+        options = WorkerOptions(
+            label=label,
+            url=self._url or "",
+            token=self._token,
+            slots=int(request.get("slots") or DEFAULT_SLOTS),
+            modules=list(request.get("modules") or []),
+            home=str(self._home.path),
+            path=list(request.get("path") or []),
+        )
+        child = await self._nursery.fork("worker", options)
+        owner = session if request.get("owned") else None
+        worker = _Worker(options, owner, child, self._clock.monotonic())
+        self._workers[label] = worker
+        self._spawn(self._keep_worker(worker))
+        return label
+
+    def _next_label(self) -> str:
+        while True:
+            self._labels += 1
+            label = f"w{self._labels}"
+            if label not in self._workers:
+                return label
+
+    async def _keep_worker(self, worker: _Worker) -> None:
+        while True:
+            await worker.child.ended
+            if worker.leaving or self._over.is_set():
+                self._workers.pop(worker.options.label, None)
+                return
+            steady = self._clock.monotonic() - worker.started_at > STEADY_SECONDS
+            worker.failures = 0 if steady else worker.failures + 1
+            await self._clock.sleep(RESTART_DELAYS[min(worker.failures, len(RESTART_DELAYS)) - 1])
+            worker.started_at = self._clock.monotonic()
+            worker.child = await self._nursery.fork("worker", replace(worker.options))
+
+    def _named(self, label: str) -> _Worker:
+        worker = self._workers.get(label)
+        if worker is None or worker.child.ended.done():
+            there = ", ".join(sorted(self._workers)) or "none"
+            raise ControlError(f"there is no worker {label}; there are: {there}")
+        return worker
+
+    async def _kill(self, label: str) -> None:
+        """SIGKILL, on purpose: no job is blamed for it."""
+        worker = self._named(label)
+        worker.leaving = True
+        if self._connection is not None:
+            with suppress(CallError, LinkLostError):
+                await self._connection.call(
+                    "agentfx::worker::kill_asked", {"worker": label}, timeout_seconds=0.5
+                )
+        worker.child.kill()
+        await worker.child.ended
+
+    async def _stop(self, label: str) -> None:
+        """SIGTERM: it finishes what it runs."""
+        worker = self._named(label)
+        worker.leaving = True
+        worker.child.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await asyncio.shield(worker.child.ended)
+        except TimeoutError:
+            worker.child.kill()
+
+    # Users
+
+    async def _serve(self, session: Session, request: dict[str, Any]) -> Any:
+        match request.get("op"):
+            case "attach":
+                session.attached = True
+                self._users += 1
+                return {"url": self._url, "token": self._token}
+            case "spawn":
+                return await self._start_worker(session, request)
+            case "kill":
+                return await self._kill(str(request.get("label")))
+            case "stop":
+                return await self._stop(str(request.get("label")))
+            case "kill_engine":
+                if self._engine is None:
+                    raise ControlError("the engine is not ours: it was started by somebody else")
+                return self._engine.child.signal(signal.SIGKILL)
+            case "workers":
+                return {
+                    label: worker.child.pid
+                    for label, worker in self._workers.items()
+                    if not worker.child.ended.done()
+                }
+            case "status":
+                return self._status()
+            case "down":
+                self._over.set()
+                return None
+            case other:
+                raise ControlError(f"unknown request {other!r}")
+
+    def _status(self) -> dict[str, Any]:
+        engine = self._engine.child.pid if self._engine is not None else None
+        return {"url": self._url, "engine": engine, "users": self._users}
+
+    def _left(self, session: Session) -> None:
+        """A user's link closed: it said goodbye, or its process is gone."""
+        if not session.attached:
+            return
+        self._users -= 1
+        if session.said_goodbye:
+            for worker in [w for w in self._workers.values() if w.owner is session]:
+                self._spawn(self._stop_quietly(worker.options.label))
+        self._spawn(self._end_if_unused(0.0 if session.said_goodbye else LINGER_SECONDS))
+
+    async def _stop_quietly(self, label: str) -> None:
+        with suppress(ControlError):
+            await self._stop(label)
+
+    async def _end_if_unused(self, wait_seconds: float = LINGER_SECONDS) -> None:
+        await self._clock.sleep(wait_seconds)
+        if not self._users:
+            self._over.set()
+
+    async def _shut_down(self) -> None:
+        for task in list(self._watching):
+            task.cancel()
+        workers = [w.child for w in self._workers.values() if not w.child.ended.done()]
+        for child in workers:
+            child.signal(signal.SIGTERM)
+        await _all_ended(workers, 2.0)
+        for child in workers:
+            child.kill()
+        if self._connection is not None:
+            await self._connection.close()
+        if self._engine is not None:
+            self._engine.child.signal(signal.SIGTERM)
+            await _all_ended([self._engine.child], 5.0)
+            self._engine.child.kill()
+        await self._nursery.close()
+
+
+async def _all_ended(children: list[Child], seconds: float) -> None:
+    waiting = [child.ended for child in children if not child.ended.done()]
+    if waiting:
+        await asyncio.wait(waiting, timeout=seconds)
+
+
+def supervise(
+    home: Home, url: str | None, token: str | None, config: str | None, ready: Callable[[], None]
+) -> int:
+    """Run a supervisor, unless one runs in this home already; the exit status."""
+    home.make()
+    lock = FileLock(home.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return 0
+    ready()
+    try:
+        asyncio.run(Supervisor(home, url, token, config, SystemClock()).run())
+    except (ConnectionFailedError, OSError) as error:
+        print(f"agentfx: {error}", file=sys.stderr)  # noqa: T201 - into the cluster's log
+        return 1
+    finally:
+        lock.release()
+    return 0
+
+
+def main() -> None:
+    """A supervisor's process: home, and where an engine runs already, its url, token, config."""
+    home, url, token, config = sys.argv[1:5]
+    sys.exit(supervise(Home(Path(home)), url or None, token or None, config or None, lambda: None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""A worker process: runs the jobs that the services hand it."""
+
+import asyncio
+import logging
+import os
+import platform
+import signal
+import sys
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import psutil
+
+from agentfx._clock import Clock, SystemClock
+from agentfx.algebra import AnyTask
+from agentfx.backends import CallError, Connection, LinkLostError
+from agentfx.cluster._bundle import load_bundle, tasks_of
+from agentfx.cluster._executor import Executor
+from agentfx.cluster._home import Home
+from agentfx.cluster._options import RESTART_ME, WorkerOptions
+from agentfx.cluster._output import Outputs, capture
+from agentfx.wire import Json
+
+DRAIN_SECONDS = 30.0
+OUTPUT_SECONDS = 0.05
+RESEND_SECONDS = 2.0
+
+
+def run_worker(options: WorkerOptions) -> int:
+    """Serve until SIGTERM; the exit status."""
+    os.environ.pop("III_WORKER_NAME", None)  # it would override the worker's own name
+    outputs = Outputs()
+    capture(outputs)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    for noisy in ("iii", "websockets", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    sys.path[:0] = [entry for entry in options.path if entry not in sys.path]
+    return asyncio.run(_Worker(options, SystemClock(), outputs).run())
+
+
+class _Worker:
+    """Everything of one worker; runs on the main thread's loop, beside the SDK's."""
+
+    def __init__(self, options: WorkerOptions, clock: Clock, outputs: Outputs) -> None:
+        self._options, self._clock, self._outputs = options, clock, outputs
+        self._id = f"{options.label}.{token_hex(4)}"
+        self._home = Home(Path(options.home)) if options.home is not None else None
+        self._generation = 0
+        self._draining = False
+        self._leave = asyncio.Event()
+        self._brought: dict[str, AnyTask] = {}
+        self._bundles: dict[str, dict[str, AnyTask]] = {}
+
+    async def run(self) -> int:
+        for module in self._options.modules:
+            self._brought.update(tasks_of(module))
+        self._loop = asyncio.get_running_loop()
+        self._executor = Executor(
+            self._options.label, self._options.slots, self._find, self._clock, self._report
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._leave.set)
+        self._connection = await Connection.connect(
+            self._options.url, self._options.token, self._id
+        )
+        self._connection.serve(self._function, self._hear, metadata={"internal": True})
+        self._connection.on_change(self._link_changed)
+        await self._hello()
+        beside = [asyncio.ensure_future(w) for w in (self._forward_output(), self._look_after())]
+        leaving = [asyncio.ensure_future(e.wait()) for e in (self._leave, self._executor.stuck)]
+        await asyncio.wait(leaving, return_when=asyncio.FIRST_COMPLETED)
+        status = 0 if self._leave.is_set() else RESTART_ME
+        await self._drain()
+        for task in (*beside, *leaving):
+            task.cancel()
+        await self._connection.close()
+        return status
+
+    @property
+    def _function(self) -> str:
+        return f"agentfx::exec::{self._id}"
+
+    # The services, on the SDK's thread
+
+    async def _hear(self, message: Json) -> Json:
+        generation = message["gen"]
+        if generation < self._generation:
+            raise RuntimeError(f"services of generation {self._generation} took over")
+        self._generation = generation
+        if message.get("ping"):
+            # Answered here: a task that keeps the main loop busy does not make a worker silent.
+            return {"held": self._executor.held()}
+        self._loop.call_soon_threadsafe(self._take, message)
+        return None
+
+    def _take(self, message: Json) -> None:
+        for start in message.get("confirm", ()):
+            self._executor.confirm(start)
+        for start in message.get("stop", ()):
+            self._executor.stop(start)
+        for start in message.get("starts", ()):
+            self._executor.start(start)
+
+    def _link_changed(self, is_open: bool) -> None:
+        if is_open:
+            self._loop.call_soon_threadsafe(self._say_hello_soon)
+
+    def _say_hello_soon(self) -> None:
+        self._greeting = asyncio.ensure_future(self._hello())
+
+    async def _hello(self) -> None:
+        """Say what this worker brings and holds; again after every reconnect."""
+        process = psutil.Process()
+        message = {
+            "worker": self._id,
+            "label": self._options.label,
+            "host": platform.node(),
+            "pid": process.pid,
+            "born": process.create_time(),
+            "slots": self._options.slots,
+            "tasks": [_contract(task) for task in self._brought.values()],
+            "loads": self._home is not None,
+            "draining": self._draining,
+            "held": [{"start": start, "job": job} for start, job in self._executor.held()],
+        }
+        while True:
+            try:
+                await self._connection.served(self._function, self._clock)
+                answer = await self._connection.call("agentfx::worker::hello", message)
+            except LinkLostError:
+                return  # the next reconnect says hello
+            except CallError:
+                await self._clock.sleep(0.05)  # the services are not there yet
+                continue
+            self._generation = max(self._generation, answer["gen"])
+            self._resend()
+            return
+
+    def _report(self, outcomes: list[Json]) -> None:
+        if outcomes:
+            message = {"worker": self._id, "outcomes": outcomes}
+            self._connection.send("agentfx::worker::outcomes", message)
+
+    def _resend(self) -> None:
+        self._report(self._executor.unconfirmed())
+
+    # Tasks
+
+    def _find(self, task: str, code: str | None) -> AnyTask | None:
+        if code is not None and self._home is not None:
+            if code not in self._bundles:
+                self._bundles[code] = load_bundle(self._home, code)
+                self._brought.update(self._bundles[code])
+                self._say_hello_soon()  # others may call these tasks by their ids now
+            if task in self._bundles[code]:
+                return self._bundles[code][task]
+        return self._brought.get(task)
+
+    # Beside the jobs
+
+    async def _forward_output(self) -> None:
+        while True:
+            await self._clock.sleep(OUTPUT_SECONDS)
+            self._send_output()
+
+    def _send_output(self) -> None:
+        lines = [{"job": job, "text": text} for job, text in self._outputs.take()]
+        if lines:
+            self._connection.send("agentfx::worker::output", {"worker": self._id, "lines": lines})
+
+    async def _look_after(self) -> None:
+        while True:
+            await self._clock.sleep(RESEND_SECONDS)
+            self._executor.sweep()
+            self._resend()
+
+    async def _drain(self) -> None:
+        """Take nothing new, finish what runs, say goodbye."""
+        self._draining = True
+        await self._ask("agentfx::worker::drain")
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._executor.idle.wait()
+                while self._executor.unconfirmed():
+                    await self._clock.sleep(0.01)
+        except TimeoutError:
+            await self._executor.cancel()
+        self._send_output()
+        await self._ask("agentfx::worker::bye")
+
+    async def _ask(self, function_id: str) -> None:
+        try:
+            await self._connection.call(function_id, {"worker": self._id}, timeout_seconds=2.0)
+        except (CallError, LinkLostError):
+            return  # without services there is nobody to tell
+
+
+def _contract(task: AnyTask) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "description": (task.function.__doc__ or "").strip().partition("\n")[0] or None,
+        "request_format": task.contract.request_schema,
+        "response_format": task.contract.response_schema,
+        "at_most_once": task.at_most_once,
+        "timeout_seconds": task.options.timeout_seconds,
+    }

@@ -1,0 +1,258 @@
+"""`run_dist`: tasks as durable jobs on a backend, driver steps in a journal.
+
+The walk happens in the driver. What it has done is on record before anything depends on it, so
+another driver can walk the same program again: recorded steps return at once, and the run goes
+on where it was.
+"""
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Callable
+from typing import Any
+
+from agentfx._clock import Clock
+from agentfx.algebra import (
+    AnyEffect,
+    Attempt,
+    ContractViolation,
+    Err,
+    ForEach,
+    Ok,
+    TaskCall,
+    TaskError,
+    TimedOut,
+    Use,
+    decode_outcome,
+    decode_value,
+    encode_value,
+)
+from agentfx.interpreters._backend import Backend, BackendError, OpenedStep
+from agentfx.interpreters._fan_out import FanOut
+from agentfx.interpreters._journal import (
+    Journal,
+    decode_computed,
+    described,
+    encode_computed,
+)
+from agentfx.interpreters._pending import PendingJobs
+from agentfx.interpreters._scope import Scope, Step, StepCount
+from agentfx.interpreters._values import idempotency_key
+from agentfx.interpreters._walk import AnyExit, Child, Item, table_of, walk
+from agentfx.interpreters._window import run_window
+from agentfx.jobs import Job, call_key, job_id
+
+step_key: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "agentfx_step_key", default=None
+)
+"""Idempotency key of the capability or attempt that is running, if one is."""
+
+
+class DistLeaves:
+    """Gives the leaves of a program their meaning on a backend.
+
+    Args:
+        backend: Where jobs run and the journal lies.
+        run_id: The run.
+        epoch: Of this driver.
+        journal: What is on record.
+        clock: The time.
+        stop: Called with an error that the run cannot go on from.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        run_id: str,
+        epoch: int,
+        journal: Journal,
+        clock: Clock,
+        stop: Callable[[BackendError], None],
+    ) -> None:
+        self.run_id = run_id
+        self._backend, self._journal, self._clock, self._stop = backend, journal, clock, stop
+        self.pending = PendingJobs(backend, run_id, epoch, clock)
+        self._unchecked: set[str] = set()
+        self._checked: set[str] = set()
+        self._check_wanted = asyncio.Event()
+
+    async def run(self, program: AnyEffect, env: Any) -> AnyExit:
+        """Walk a program; beside it, look after jobs and workers."""
+        # No task group: it would wrap what the program raises, which has to pass unchanged.
+        beside = [
+            asyncio.ensure_future(self.pending.repair()),
+            asyncio.ensure_future(self._check_tasks()),
+        ]
+        try:
+            return await walk(program, self, Scope(StepCount()), table_of(env))
+        finally:
+            self.pending.flush()
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
+
+    async def call(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
+        """See `Leaves.call`."""
+        task = call.task
+        try:
+            text = task.contract.encode_input(call.args, call.kwargs)
+        except (ContractViolation, TaskError) as error:
+            return Err(error, step.path)
+        job = Job(
+            id=job_id(self.run_id, step.path, step.attempt),
+            run=self.run_id,
+            path=step.path,
+            attempt=step.attempt,
+            task=task.id,
+            input=text,
+            key=idempotency_key(task, text, self.run_id, step.path),
+            index=step.index,
+            label=step.label,
+            at_most_once=task.at_most_once,
+            timeout_seconds=task.options.timeout_seconds,
+            code=self._backend.code,
+        )
+        outcome = await self._outcome(job)
+        wire = json.loads(outcome) if outcome is not None else _cancelled(task.id)
+        exit_ = decode_outcome(wire, task.contract, task.options.raises)
+        return exit_ if isinstance(exit_, Ok) else Err(exit_.error, step.path)
+
+    async def _outcome(self, job: Job) -> str | None:
+        """JSON text of how a job ended, None if it was cancelled."""
+        recorded = self._journal.settled(job)
+        if recorded is not None and recorded.state == "done":
+            return recorded.outcome
+        attempt = f"{job.path}#{job.attempt}"
+        passed = self._journal.value(attempt, job.task)
+        if passed is not None:
+            return passed
+        if recorded is not None:
+            state, outcome = recorded.state, recorded.outcome
+        else:
+            self._want_check(job.task)
+            state, outcome = await self.pending.run(job)
+        if state == "dead" and outcome is not None:
+            # A dead letter is a parked job: that the run goes on past it is the driver's entry.
+            return await self._journal.put(attempt, job.task, outcome)
+        return outcome
+
+    def _want_check(self, task: str) -> None:
+        if task not in self._checked:
+            self._checked.add(task)
+            self._unchecked.add(task)
+            self._check_wanted.set()
+
+    async def _check_tasks(self) -> None:
+        """Ask, beside the walk, whether there is a worker for each task when it is first used."""
+        while True:
+            await self._check_wanted.wait()
+            self._check_wanted.clear()
+            tasks, self._unchecked = sorted(self._unchecked), set()
+            try:
+                await self._backend.check_tasks(tasks)
+            except BackendError as error:
+                self._stop(error)
+
+    async def direct(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
+        """See `Leaves.direct`."""
+        task = call.task
+        try:
+            text = task.contract.encode_input(call.args, call.kwargs)
+        except (ContractViolation, TaskError) as error:
+            return Err(error, step.path)
+
+        async def work() -> AnyExit:
+            wire = json.loads(await self._backend.call(task.id, text))
+            return decode_outcome(wire, task.contract, task.options.raises)
+
+        node: Attempt[Any, Any, Any] = Attempt(work, task.options.raises, task.contract.returned)
+        return await self.compute(step, node, work)
+
+    async def compute(
+        self, step: Step, node: Use[Any, Any, Any] | Attempt[Any, Any, Any], work: Child
+    ) -> AnyExit:
+        """See `Leaves.compute`."""
+        what = described(node)
+        text = self._journal.value(step.path, what)
+        if text is None:
+            token = step_key.set(call_key(self.run_id, step.path))
+            try:
+                exit_ = await work()
+            finally:
+                step_key.reset(token)
+            text = await self._journal.put(step.path, what, encode_computed(step, node, exit_))
+        return decode_computed(step, node, text)
+
+    async def wait(self, step: Step, seconds: float) -> None:
+        """See `Leaves.wait`."""
+        if not seconds:
+            return
+        due = await self._due(f"{step.path}#{step.attempt}~", seconds)
+        await self._clock.sleep(min(max(due - self._clock.wall(), 0.0), seconds))
+
+    async def _due(self, path: str, seconds: float) -> float:
+        text = self._journal.value(path, "due")
+        if text is None:
+            text = await self._journal.put(path, "due", repr(self._clock.wall() + seconds))
+        return float(text)
+
+    async def limit(self, step: Step, seconds: float, child: Child) -> AnyExit:
+        """See `Leaves.limit`.
+
+        How it ended is journaled: a replay, in which recorded steps take no time, must not
+        decide otherwise.
+        """
+        late = Err(TimedOut(seconds=seconds), step.path)
+        how = self._journal.value(step.path, "timeout")
+        if how == "late":
+            return late
+        if how == "ended":
+            return await child()
+        due = await self._due(f"{step.path}~", seconds)
+        limit = asyncio.timeout(max(due - self._clock.wall(), 0.0))
+        try:
+            async with limit:
+                exit_ = await child()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            exit_ = None
+        how = await self._journal.put(step.path, "timeout", "late" if exit_ is None else "ended")
+        return late if exit_ is None or how == "late" else exit_
+
+    async def fan_out(self, step: Step, node: ForEach[Any, Any, Any], item: Item) -> AnyExit:
+        """See `Leaves.fan_out`."""
+        if node.local_only:
+            raise TypeError(
+                f"{node!r} runs in one process, so run_dist refuses it: use fx.for_each, whose "
+                "tasks distribute, or run_memory"
+            )
+        task = getattr(node.f, "id", None)
+        what = f"for_each {task or ''}{len(node.items)}"
+        failed = self._journal.value(step.path, what)
+        if failed is not None:
+            return _failed(failed)
+        self.pending.opened(OpenedStep(step.path, step.label, task, len(node.items)))
+        exit_ = await run_window(FanOut(len(node.items), node.concurrency), item)
+        if isinstance(exit_, Ok):
+            return exit_
+        # Which item failed is on record before anybody acts on it.
+        return _failed(await self._journal.put(step.path, what, _failure_text(exit_)))
+
+    def opened(self, step: Step) -> None:
+        """See `Leaves.opened`."""
+        self.pending.opened(OpenedStep(step.path, step.label))
+
+
+def _failure_text(exit_: Err[Any]) -> str:
+    return json.dumps([exit_.at, encode_value(exit_.error)])
+
+
+def _failed(text: str) -> Err[Any]:
+    at, error = json.loads(text)
+    return Err(decode_value(error), at)
+
+
+def _cancelled(task: str) -> dict[str, Any]:
+    error = {"task": task, "reason": "cancelled", "message": "its run was cancelled"}
+    return {"err": "agentfx:TaskError", "value": json.dumps(error)}
