@@ -22,7 +22,7 @@ MAX_SERVING = 10_000
 """Calls of one connection that may run in this process at a time; more are refused."""
 
 _UNTRACED = Trace()
-_STOPPED = ErrorBody("invocation_stopped", "Invocation stopped")
+STOPPED = ErrorBody("invocation_stopped", "Invocation stopped")
 
 
 def on_invoke(state: State, caller: Connection, message: InvokeFunction) -> Actions:
@@ -34,6 +34,9 @@ def on_invoke(state: State, caller: Connection, message: InvokeFunction) -> Acti
         return _refuse(caller, answer_id, message.function_id, _INVALID_NAMESPACE)
     namespace = message.namespace or DEFAULT_NAMESPACE
     function = state.functions.get((namespace, message.function_id))
+    if function is None and message.function_id.startswith("engine::"):
+        # SDKs before 0.24.5 look for the engine itself in their worker's namespace.
+        function = state.functions.get((DEFAULT_NAMESPACE, message.function_id))
     if function is None:
         error = not_found(state, namespace, message.function_id)
         return _refuse(caller, answer_id, message.function_id, error)
@@ -93,7 +96,7 @@ def stop_calls(state: State, gone: Connection) -> Actions:
         call = state.calls[call_id]
         _end(state, call)
         if call.executor == gone.id and call.caller != gone.id and call.answer_id is not None:
-            actions.append(_answer(call, None, _STOPPED, _UNTRACED))
+            actions.append(_answer(call, None, STOPPED, _UNTRACED))
     return tuple(actions)
 
 

@@ -1,113 +1,132 @@
 """Streaming channels: what one client writes another reads, through a bounded queue."""
 
-import asyncio
 import hmac
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections import deque
+from typing import Literal, TypeAlias
 
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
+from agentfx.engine._socket import Socket
 
 UNUSED_SECONDS = 300.0
 """How long a channel waits for its two ends."""
 
-_Item: TypeAlias = str | bytes | None
+Direction: TypeAlias = Literal["read", "write"]
 
 
-@dataclass(slots=True, eq=False)
-class _Channel:
-    writer_key: str
-    reader_key: str
-    opened_at: float
-    queue: asyncio.Queue[_Item]
-    taken: set[str] = field(default_factory=set[str])
-    reader_gone: asyncio.Event = field(default_factory=asyncio.Event)
+class Channel:
+    """Messages on their way from a writer to a reader.
+
+    The writer is held while the queue is full, and the queue fills while the reader is slow.
+    """
+
+    def __init__(self, keys: dict[str, str], capacity: int, opened_at: float) -> None:
+        self.keys, self.opened_at = keys, opened_at
+        self._capacity = capacity
+        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._ends: dict[Direction, Socket] = {}
+        self._written = self._done = False
+
+    @property
+    def used(self) -> bool:
+        """Whether both ends have been taken."""
+        return len(self._ends) == len(self.keys)
+
+    def take(self, direction: Direction, socket: Socket) -> bool:
+        """Give an end to a client; False if another has had it, or the channel has ended."""
+        if direction in self._ends or self._done:
+            return False
+        self._ends[direction] = socket
+        self.move()
+        return True
+
+    def write(self, message: bytes, *, text: bool) -> None:
+        """Take a message from the writer."""
+        self._queue.append((message, text))
+        self.move()
+
+    def move(self) -> None:
+        """Pass on what the reader can take, and hold or release the writer."""
+        reader, writer = self._ends.get("read"), self._ends.get("write")
+        while self._queue and reader is not None and not reader.congested:
+            message, text = self._queue.popleft()
+            reader.send(message, text=text)
+        if self._written and not self._queue and reader is not None:
+            reader.close()
+        if writer is not None and not self._written:
+            full = len(self._queue) >= self._capacity
+            writer.hold() if full else writer.release()
+
+    def end(self, direction: Direction) -> bool:
+        """An end is gone; whether the channel is of no more use."""
+        if direction == "write":
+            self._written = True
+            self.move()
+            return False
+        self._done = True
+        writer = self._ends.get("write")
+        if writer is not None and not self._written:
+            writer.close()
+        self._queue.clear()
+        return True
 
 
-@dataclass(frozen=True, slots=True)
 class ChannelEnd:
-    """One end of a channel: `read` or `write`."""
+    """Talks to the client at one end of a channel; a `Receiver`."""
 
-    channel_id: str
-    direction: str
+    def __init__(
+        self, channels: "Channels", channel_id: str, channel: Channel, direction: Direction
+    ) -> None:
+        self._channels, self._channel_id = channels, channel_id
+        self._channel = channel
+        self._direction: Direction = direction
+        self._taken = False
+
+    def opened(self, socket: Socket) -> None:
+        """See `Receiver.opened`."""
+        self._taken = self._channel.take(self._direction, socket)
+        if not self._taken:
+            socket.close()
+
+    def received(self, message: bytes, *, text: bool) -> None:
+        """See `Receiver.received`."""
+        if self._taken and self._direction == "write":
+            self._channel.write(message, text=text)
+
+    def drained(self) -> None:
+        """See `Receiver.drained`."""
+        self._channel.move()
+
+    def closed(self) -> None:
+        """See `Receiver.closed`."""
+        if self._taken and self._channel.end(self._direction):
+            self._channels.forget(self._channel_id)
 
 
 class Channels:
     """The channels of an engine."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[str, Channel] = {}
 
     def open(
         self, channel_id: str, writer_key: str, reader_key: str, capacity: int, now: float
     ) -> None:
-        """Make a channel; those that nobody has used for long are dropped meanwhile."""
+        """Make a channel; those whose ends nobody has taken for long are forgotten meanwhile."""
         for stale_id, stale in list(self._channels.items()):
-            if now - stale.opened_at > UNUSED_SECONDS and len(stale.taken) < 2:
-                self._end(stale_id, stale)
-        queue: asyncio.Queue[_Item] = asyncio.Queue(capacity)
-        self._channels[channel_id] = _Channel(writer_key, reader_key, now, queue)
+            if now - stale.opened_at > UNUSED_SECONDS and not stale.used:
+                self.forget(stale_id)
+        keys = {"write": writer_key, "read": reader_key}
+        self._channels[channel_id] = Channel(keys, capacity, now)
 
     def find(self, channel_id: str, key: str, direction: str) -> ChannelEnd | None:
         """The end that a key gives access to, None if it gives none."""
         channel = self._channels.get(channel_id)
-        if channel is None or direction not in ("read", "write"):
+        if channel is None or direction not in channel.keys:
             return None
-        expected = channel.writer_key if direction == "write" else channel.reader_key
-        if not hmac.compare_digest(key.encode(), expected.encode()):
+        if not hmac.compare_digest(key.encode(), channel.keys[direction].encode()):
             return None
-        return ChannelEnd(channel_id, direction)
+        way: Direction = "write" if direction == "write" else "read"
+        return ChannelEnd(self, channel_id, channel, way)
 
-    async def run(self, end: ChannelEnd, socket: ServerConnection) -> None:
-        """Serve one end until it closes; each is served once."""
-        channel = self._channels.get(end.channel_id)
-        if channel is None or end.direction in channel.taken:
-            return
-        channel.taken.add(end.direction)
-        try:
-            if end.direction == "write":
-                await _take_in(channel, socket)
-            else:
-                await _give_out(channel, socket)
-        finally:
-            if end.direction == "read":
-                self._end(end.channel_id, channel)
-
-    def _end(self, channel_id: str, channel: _Channel) -> None:
+    def forget(self, channel_id: str) -> None:
+        """Let a channel go."""
         self._channels.pop(channel_id, None)
-        channel.reader_gone.set()
-
-
-async def _take_in(channel: _Channel, socket: ServerConnection) -> None:
-    async with asyncio.TaskGroup() as group:
-        reader_gone = group.create_task(channel.reader_gone.wait())
-        copying = group.create_task(_copy(channel, socket))
-        await asyncio.wait((reader_gone, copying), return_when=asyncio.FIRST_COMPLETED)
-        reader_gone.cancel()
-        copying.cancel()
-
-
-async def _copy(channel: _Channel, socket: ServerConnection) -> None:
-    try:
-        async for message in socket:
-            await channel.queue.put(message)
-    except ConnectionClosed:
-        pass
-    await channel.queue.put(None)
-
-
-async def _give_out(channel: _Channel, socket: ServerConnection) -> None:
-    async with asyncio.TaskGroup() as group:
-        gone = group.create_task(socket.wait_closed())
-        sending = group.create_task(_send_all(channel, socket))
-        await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        sending.cancel()
-
-
-async def _send_all(channel: _Channel, socket: ServerConnection) -> None:
-    try:
-        while (message := await channel.queue.get()) is not None:
-            await socket.send(message)
-    except ConnectionClosed:
-        return

@@ -222,7 +222,8 @@ def _expanded(value: Json, path: Path, environ: Mapping[str, str]) -> Json:
         return value
 
     def looked_up(match: re.Match[str]) -> str:
-        found = environ.get(match[1], match[2])
+        default: str | None = match[2]
+        found = environ.get(match[1], default)
         if found is None:
             raise ConfigError(f"{path}: the variable {match[1]} is not set and has no default")
         return found

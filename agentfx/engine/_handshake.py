@@ -1,54 +1,73 @@
 """Who may open a WebSocket connection, and to what."""
 
 import hmac
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import ServerConnection
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 
 from agentfx.engine._channels import ChannelEnd, Channels
+from agentfx.engine._socket import Receiver, Refusal, Socket
 
 WORKERS, TELEMETRY, CHANNELS = "/", "/otel", "/ws/channels/"
 
 
+class Telemetry:
+    """Ignores what a client reports about itself; a `Receiver`."""
+
+    def opened(self, socket: Socket) -> None:
+        """See `Receiver.opened`."""
+
+    def received(self, message: bytes, *, text: bool) -> None:
+        """See `Receiver.received`."""
+
+    def drained(self) -> None:
+        """See `Receiver.drained`."""
+
+    def closed(self) -> None:
+        """See `Receiver.closed`."""
+
+
 class Doorkeeper:
-    """Refuses what may not connect, with one line that says why.
+    """Refuses what may not connect, with one line that says why; a `Door`.
 
     Args:
         token: What clients must present, None for nothing.
         channels: Those that exist.
+        worker: Makes whoever talks to a worker.
     """
 
-    def __init__(self, token: str | None, channels: Channels) -> None:
+    def __init__(
+        self, token: str | None, channels: Channels, worker: Callable[[], Receiver]
+    ) -> None:
         self._expected = None if token is None else f"Bearer {token}".encode()
-        self._channels = channels
+        self._channels, self._worker = channels, worker
 
-    def __call__(self, socket: ServerConnection, request: Request) -> Response | None:
-        """The refusal, or None to let a client in."""
+    def admit(self, request: Request) -> Receiver | Refusal:
+        """See `Door.admit`."""
         if request.headers.get_all("Origin"):
-            return socket.respond(
-                HTTPStatus.FORBIDDEN, "Web pages may not connect: the request has an Origin.\n"
-            )
+            return HTTPStatus.FORBIDDEN, "Web pages may not connect: the request has an Origin.\n"
         if not self._knows_token(request):
-            return socket.respond(
-                HTTPStatus.UNAUTHORIZED,
+            text = (
                 "The token is missing or wrong: send `Authorization: Bearer TOKEN`"
-                " (iii SDKs take it from III_TOKEN).\n",
+                " (iii SDKs take it from III_TOKEN).\n"
             )
-        path = urlsplit(request.path).path or WORKERS
-        if path in (WORKERS, TELEMETRY) or self.channel_end(request.path) is not None:
-            return None
-        return socket.respond(HTTPStatus.NOT_FOUND, "There is nothing here.\n")
+            return HTTPStatus.UNAUTHORIZED, text
+        parts = urlsplit(request.path)
+        path = parts.path or WORKERS
+        if path == WORKERS:
+            return self._worker()
+        if path == TELEMETRY:
+            return Telemetry()
+        end = self._channel_end(path, parse_qs(parts.query))
+        return end or (HTTPStatus.NOT_FOUND, "There is nothing here.\n")
 
-    def channel_end(self, path: str) -> ChannelEnd | None:
-        """The end of a channel that a path gives access to, if any."""
-        parts = urlsplit(path)
-        if not parts.path.startswith(CHANNELS):
+    def _channel_end(self, path: str, query: dict[str, list[str]]) -> ChannelEnd | None:
+        if not path.startswith(CHANNELS):
             return None
-        query = parse_qs(parts.query)
         key, direction = query.get("key", [""])[0], query.get("dir", [""])[0]
-        return self._channels.find(parts.path.removeprefix(CHANNELS), key, direction)
+        return self._channels.find(path.removeprefix(CHANNELS), key, direction)
 
     def _knows_token(self, request: Request) -> bool:
         if self._expected is None:

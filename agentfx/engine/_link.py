@@ -1,106 +1,91 @@
-"""The outgoing side of one WebSocket connection."""
+"""The engine's side of a worker's connection."""
 
 import asyncio
 import logging
-from itertools import count
+from typing import Protocol
 
-from websockets.asyncio.server import ServerConnection
-from websockets.protocol import State
+from agentfx.engine._socket import Socket
+from agentfx.engine._state import Connection
+from agentfx.wire import DecodeError, ToEngine, decode
 
-from agentfx.wire import MAX_FRAME
-
-SOFT_BUFFER = 4 << 20
-"""Bytes waiting for a client from which on those who call it are read more slowly."""
-
-HARD_BUFFER = 64 << 20
-"""Bytes waiting for a client at which it is cut off when more is to be sent."""
-
-STALL_SECONDS = 10.0
-"""How long a client may stay above the soft bound while others wait for it."""
-
-CLOSE_SECONDS = 1.0
-"""How long a client has to answer a close frame."""
-
-_FRAGMENT = 1 << 20
-_DIRECT = 64 << 10
+STALL_SECONDS = 5.0
+"""How long a worker that others wait for may go without reading anything."""
 
 _log = logging.getLogger("agentfx.engine")
 
 
-class Link:
-    """Writes messages without waiting, at most once per turn of the loop, within a bound.
+class Switchboard(Protocol):
+    """Where workers' messages go."""
 
-    Args:
-        socket: Whose write limit is `SOFT_BUFFER`, so that it tells when it is above.
+    def connected(self, link: "WorkerLink") -> Connection:
+        """A worker has connected."""
+        ...
+
+    def received(self, link: "WorkerLink", message: ToEngine) -> None:
+        """A worker has said something."""
+        ...
+
+    def disconnected(self, link: "WorkerLink") -> None:
+        """A worker's connection is gone."""
+        ...
+
+
+class WorkerLink:
+    """Talks to a worker; a `Receiver`.
+
+    Attributes:
+        socket: Its connection, once it is open.
+        connection: What the routing knows of it, the same.
     """
 
-    def __init__(self, socket: ServerConnection) -> None:
-        self._socket, self._loop = socket, asyncio.get_running_loop()
-        self._waiting: list[bytes] = []
-        self._closing = False
+    socket: Socket
+    connection: Connection
 
-    @property
-    def congested(self) -> bool:
-        """Whether more waits for the client than it should."""
-        return self._socket.paused
+    def __init__(self, switchboard: Switchboard) -> None:
+        self._switchboard = switchboard
+        self._dropped = 0
+        self._drained = asyncio.Event()
 
-    def send(self, frame: bytes) -> None:
-        """Have a message sent, as text; nothing once the connection is closing."""
-        if not self._waiting:
-            self._loop.call_soon(self._flush)
-        self._waiting.append(frame)
+    def opened(self, socket: Socket) -> None:
+        """See `Receiver.opened`."""
+        self.socket = socket
+        self.connection = self._switchboard.connected(self)
 
-    def close(self) -> None:
-        """Send what waits, then a close frame without a code; a client that ignores it is cut."""
-        self._closing = True
-        self._loop.call_soon(self._flush)
-        self._loop.call_later(CLOSE_SECONDS, self.cut)
-
-    def cut(self) -> None:
-        """Drop the connection, as the reference does."""
-        self._waiting.clear()
-        self._socket.transport.abort()
-
-    async def drained(self) -> None:
-        """Wait until the client has caught up; cut it off if it does not read."""
+    def received(self, message: bytes, *, text: bool) -> None:
+        """See `Receiver.received`."""
         try:
-            async with asyncio.timeout(STALL_SECONDS):
-                await self._socket.drain()
-        except TimeoutError:
-            _log.warning("a client does not read, it is cut off: %s", self._socket.remote_address)
-            self.cut()
-        except OSError:
-            return  # gone meanwhile
+            decoded = decode(message)
+        except DecodeError as error:
+            self._dropped += 1
+            self._report(message, error)
+        else:
+            self._switchboard.received(self, decoded)
 
-    def _flush(self) -> None:
-        frames, self._waiting = self._waiting, []
-        protocol, transport = self._socket.protocol, self._socket.transport
-        if protocol.state is not State.OPEN:
-            return
-        for frame in frames:
-            if transport.get_write_buffer_size() > HARD_BUFFER:
-                _log.warning("a client reads too slowly: %s", self._socket.remote_address)
-                self.cut()
-                return
-            if len(frame) <= MAX_FRAME:
-                protocol.send_text(frame)
-            else:
-                self._fragment(frame)
-            if len(frame) > _DIRECT:
-                self._write()
-        if self._closing:
-            protocol.send_close()
-        self._write()
+    def drained(self) -> None:
+        """See `Receiver.drained`."""
+        self._drained.set()
 
-    def _fragment(self, frame: bytes) -> None:
-        protocol = self._socket.protocol
-        protocol.send_text(frame[:_FRAGMENT], fin=False)
-        for start in count(_FRAGMENT, _FRAGMENT):
-            last = start + _FRAGMENT >= len(frame)
-            protocol.send_continuation(frame[start : start + _FRAGMENT], fin=last)
-            if last:
-                return
+    def closed(self) -> None:
+        """See `Receiver.closed`."""
+        self._drained.set()
+        self._switchboard.disconnected(self)
 
-    def _write(self) -> None:
-        if data := b"".join(self._socket.protocol.data_to_send()):
-            self._socket.transport.write(data)
+    async def caught_up(self) -> None:
+        """Wait until the worker has read what waits for it; cut it off if it reads nothing."""
+        while self.socket.congested and not self.socket.gone.is_set():
+            self._drained.clear()
+            before = self.socket.waiting_bytes
+            try:
+                async with asyncio.timeout(STALL_SECONDS):
+                    await self._drained.wait()
+            except TimeoutError:
+                if self.socket.waiting_bytes >= before:
+                    _log.warning("a worker does not read and is cut off: %s", self.connection.id)
+                    self.socket.cut()
+                    return
+
+    def _report(self, message: bytes, error: DecodeError) -> None:
+        # A client that sends nothing else must not fill the log: the first, 2nd, 4th, 8th …
+        if message.strip() and not self._dropped & (self._dropped - 1):
+            text = "frame %d of %s that cannot be decoded: %s: %.200r"
+            _log.warning(text, self._dropped, self.connection.id, error, message)
