@@ -1,0 +1,34 @@
+"""Our engine beside the recorded answers of real ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentfx.engine import Engine
+from tests.engine.conformance import connections, limits, queues, state
+from tests.engine.conformance.lab import EXPERIMENTS, SLOW, Lab, differences, normalised
+
+FOLDER = Path(__file__).parent / "conformance"
+REFERENCE: dict[str, Any] = json.loads((FOLDER / "reference.json").read_text("utf-8"))
+INTENDED: dict[str, str] = json.loads((FOLDER / "intended.json").read_text("utf-8"))
+MODULES = (connections, limits, queues, state)  # importing them registers their experiments
+
+
+def test_every_recorded_answer_has_its_experiment() -> None:
+    assert EXPERIMENTS.keys() == REFERENCE.keys()
+    assert INTENDED.keys() <= REFERENCE.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in EXPERIMENTS],
+)
+async def test_answers_as_the_reference(name: str, engine: Engine) -> None:
+    found = normalised(await EXPERIMENTS[name](Lab(engine.url)))
+    differing = differences(normalised(REFERENCE[name]), found)
+    if name in INTENDED:
+        assert differing, "listed as intended, but there is no difference any more"
+    else:
+        assert not differing
