@@ -237,9 +237,8 @@ def _end(state: State, call: Call) -> None:
 
 def _answer(call: Call, result: Json, error: ErrorBody | None, trace: Trace) -> Action:
     if call.receipt is not None:
-        result = {"messageReceiptId": call.receipt}
-        if error is not None:
-            error = ErrorBody("enqueue_error", error.message)
+        result = {"messageReceiptId": call.receipt} if error is None else None
+        error = None if error is None else ErrorBody("enqueue_error", error.message)
     answer_id = call.answer_id or ""
     if call.caller is None:
         return Resolve(answer_id, result, error)

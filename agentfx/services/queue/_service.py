@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import orjson
@@ -26,7 +27,7 @@ from agentfx.services.queue._delivery import FULL_SECONDS, Deliveries, Lane
 from agentfx.services.queue._line import Line
 from agentfx.services.queue._rules import Policy, group_of, subscription
 from agentfx.services.queue._settings import QueueConfig, QueueSettings
-from agentfx.services.queue._subscribers import Attached, Subscribers, attach, receivers
+from agentfx.services.queue._subscribers import Attached, Subscribers, attach, detach, receivers
 from agentfx.wire import Json
 
 T = TypeVar("T")
@@ -114,12 +115,13 @@ class QueueService:
     def unbind(self, binding: Binding, *, disconnected: bool) -> None:
         """See `TriggerProvider.unbind`."""
         key = self._subscribers.remove(binding)
-        for lane in self._lanes.values():
-            if lane.key.function_id == binding.function_id:
-                self._tune(lane)
-                if lane.key == key:
-                    since = self._deliveries.now_ms() if disconnected else 0
-                    self._tasks.spawn(self._detach(lane, since))
+        if key is None:
+            return
+        if (lane := self._lane_of(key)) is not None:
+            self._tune(lane)
+        if not self._subscribers.of(key):
+            since = self._deliveries.now_ms() if disconnected else 0
+            self._tasks.spawn(_noted(self._store.write(lambda rows: detach(rows, key, since))))
 
     def _functions(self) -> dict[str, tuple[str, Handler]]:
         return {
@@ -172,11 +174,8 @@ class QueueService:
         self._tune(lane)
         self._deliveries.pump(lane)
 
-    async def _detach(self, lane: Lane, since_ms: int) -> None:
-        try:
-            await self._store.write(lambda rows: rows.queues.set_detached(lane.queue_id, since_ms))
-        except StorageFullError:
-            return  # then it goes on getting messages until the engine starts again
+    def _lane_of(self, key: QueueKey) -> Lane | None:
+        return next((lane for lane in self._lanes.values() if lane.key == key), None)
 
     def _tune(self, lane: Lane) -> None:
         """Have a queue do what its subscribers ask for; without any, it hands out nothing."""
@@ -249,6 +248,11 @@ class QueueService:
     def _accepting(self) -> None:
         if self._store.waiting > MAX_WAITING_WRITES:
             raise FunctionError("overloaded", "too many messages wait to be stored, try again")
+
+
+async def _noted(result: Awaitable[None]) -> None:
+    with suppress(StorageFullError):  # then it goes on getting messages for now
+        await result
 
 
 async def _stored(result: Awaitable[T]) -> T:

@@ -26,9 +26,9 @@ class Subscribers:
         self._bound[binding.id] = subscription
 
     def remove(self, binding: Binding) -> QueueKey | None:
-        """A trigger was unbound; the queue that it leaves without a subscriber, if so."""
+        """A trigger was unbound; the queue it shared, None if it is not known."""
         gone = self._bound.pop(binding.id, None)
-        return None if gone is None or self.of(gone.key) else gone.key
+        return None if gone is None else gone.key
 
     def of(self, key: QueueKey) -> list[Subscription]:
         """What shares a queue; the last one's tuning counts."""
@@ -53,6 +53,11 @@ def attach(rows: Transaction, key: QueueKey, *, load: bool) -> Attached:
     kept = rows.queues.open(QueueKey("topic", key.name))
     tickets = rows.queues.tickets(row.id) if load else []
     return Attached(row, [*tickets, *rows.queues.move(kept.id, row.id)])
+
+
+def detach(rows: Transaction, key: QueueKey, since_ms: int) -> None:
+    """Note that nobody subscribes any more."""
+    rows.queues.set_detached(rows.queues.open(key).id, since_ms)
 
 
 def receivers(rows: Transaction, topic: str, retained_since_ms: int) -> list[QueueRow]:
