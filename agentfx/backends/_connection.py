@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any, TypeAlias
 
 from agentfx._clock import Clock
+from agentfx._errors import AgentfxError
 from agentfx.wire import Json
 
 Handler: TypeAlias = Callable[[Json], Awaitable[Json]]
@@ -23,11 +24,11 @@ _RECONNECT_FIRST_MS, _RECONNECT_MOST_MS = 50, 1000
 _CALL_TOO_LATE = ("TIMEOUT", "SHUTDOWN")
 
 
-class ConnectionFailedError(ConnectionError):
+class ConnectionFailedError(AgentfxError):
     """No engine answers at the address, or it refuses the token."""
 
 
-class LinkLostError(ConnectionError):
+class LinkLostError(AgentfxError):
     """The link closed while a call was under way: whether it was served is not known."""
 
 
@@ -70,6 +71,7 @@ class Connection:
         self._calls: set[Future[Any]] = set()
         self._voided: set[Future[Any]] = set()
         self._listeners: list[Callable[[bool], None]] = []
+        self._beating: list[Future[None]] = []
         self._unsubscribe = client.add_connection_state_listener(self._state_changed)
 
     @classmethod
@@ -206,7 +208,7 @@ class Connection:
                 pulse()
                 await clock.sleep(seconds)
 
-        asyncio.run_coroutine_threadsafe(keep_beating(), self._loop)
+        self._beating.append(asyncio.run_coroutine_threadsafe(keep_beating(), self._loop))
 
     def on_change(self, listener: Callable[[bool], None]) -> None:
         """Hear, on the SDK's thread, whenever the link closes (False) or is back (True)."""
@@ -231,6 +233,8 @@ class Connection:
             return
         self._closed = True
         self._unsubscribe()
+        for beating in self._beating:
+            beating.cancel()
         await asyncio.to_thread(self._client.shutdown)
 
 

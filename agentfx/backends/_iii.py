@@ -23,6 +23,7 @@ from agentfx.interpreters import (
     RunEnd,
     RunEndedError,
     RunPage,
+    RunRequest,
     RunState,
     SettledJob,
     SupersededError,
@@ -186,19 +187,16 @@ class IiiBackend:
         """Ask the services anything; see `agentfx::*` in the reference."""
         return await self._ask(name, data)
 
-    async def open_run(
-        self, run: str, fingerprint: str, program: str | None, listener: Listener
-    ) -> OpenedRun:
+    async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:
         """See `Backend.open_run`."""
         driven = _Driven(listener, asyncio.get_running_loop())
-        self._runs[run] = driven
-        message = {
-            "run": run, "driver": self._driver, "fingerprint": fingerprint, "program": program,
-        }  # fmt: skip
-        answer = await self._ask("run::open", message)
+        self._runs[request.run] = driven
+        answer = await self._ask("run::open", {**asdict(request), "driver": self._driver})
         if answer["how"] in ("new", "resumed"):
             driven.epoch = answer["epoch"]
-        return OpenedRun(answer["how"], answer["epoch"], answer["status"], answer["exit"])
+        return OpenedRun(
+            answer["how"], answer["epoch"], answer["status"], answer["exit"], answer["life"]
+        )
 
     async def read_run(self, run: str, cursor: tuple[str, int] | None) -> RunPage:
         """See `Backend.read_run`."""

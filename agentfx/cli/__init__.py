@@ -1,0 +1,8 @@
+"""A terminal: the layers are wired together here."""
+
+from agentfx.cli import _cluster as _cluster
+from agentfx.cli import _demo as _demo
+from agentfx.cli import _info as _info
+from agentfx.cli import _runs as _runs
+from agentfx.cli._app import app as app
+from agentfx.cli._app import main as main

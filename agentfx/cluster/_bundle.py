@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyTask, is_task, tasks
 from agentfx.cluster._home import Home, write_private
 from agentfx.interpreters import dumps, is_importable
@@ -21,7 +22,7 @@ from agentfx.interpreters import dumps, is_importable
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
-class BundleError(RuntimeError):
+class BundleError(AgentfxError):
     """A bundle of code is missing, is not ours, or does not load."""
 
 

@@ -1,5 +1,6 @@
 """A cluster of this machine: the embedded engine, and workers that run this process's tasks."""
 
+import asyncio
 import contextvars
 import sys
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from agentfx.cluster._control import ControlClient
 from agentfx.cluster._find import ClusterError, Found, find_engine, start_supervisor
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import DEFAULT_SLOTS
-from agentfx.interpreters import Listener, OpenedRun
+from agentfx.interpreters import Listener, OpenedRun, RunRequest
 
 JOIN_SECONDS = 20.0
 
@@ -52,13 +53,11 @@ class Engine(IiiBackend):
         """For the engine, as a bearer token."""
         return self.found.token
 
-    async def open_run(
-        self, run: str, fingerprint: str, program: str | None, listener: Listener
-    ) -> OpenedRun:
+    async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:
         """See `Backend.open_run`; the code as it is now goes along to local workers."""
         if self.found.home is not None:
             self._code = write_bundle(self.found.home, self._given)
-        return await super().open_run(run, fingerprint, program, listener)
+        return await super().open_run(request, listener)
 
     async def __aenter__(self) -> "Engine":
         self._outer = enclosing.set(self)
@@ -171,6 +170,15 @@ class Cluster(Engine):
         """The workers that are there, and what each runs now."""
         found: list[dict[str, Any]] = await self.request("workers::list", {})
         return found
+
+    async def until_gone(self, done: asyncio.Event) -> None:
+        """Wait until somebody sets `done`, or the cluster is ended by somebody else."""
+        waiting = [asyncio.ensure_future(w) for w in (done.wait(), self._control.closed())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def joined(self, labels: Iterable[str]) -> None:
         """Wait until workers have said hello.

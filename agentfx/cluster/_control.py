@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentfx._errors import AgentfxError
 
-class ControlError(RuntimeError):
+
+class ControlError(AgentfxError):
     """The supervisor cannot do what it was asked."""
 
 
@@ -131,6 +133,10 @@ class ControlClient:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ControlError("the cluster's supervisor is gone"))
+
+    async def closed(self) -> None:
+        """Wait until the supervisor has closed the connection."""
+        await asyncio.shield(self._listening)
 
     async def close(self) -> None:
         """Say goodbye, and close."""

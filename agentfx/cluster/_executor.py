@@ -6,18 +6,20 @@ is not started a second time, and its outcome is kept until it is on record.
 
 import asyncio
 import json
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentfx._clock import Clock
-from agentfx.algebra import AnyTask, TaskContext, TaskError, Wire, encode_err
+from agentfx.algebra import AnyTask, Reason, TaskContext, TaskError, Wire, encode_err
 from agentfx.cluster._bundle import BundleError
 from agentfx.cluster._output import printing_job
 from agentfx.interpreters import execute, thread_started
 from agentfx.wire import Json
 
+_log = logging.getLogger("agentfx")
 UNCONFIRMED_SECONDS = 600.0
 UNCONFIRMED_BYTES = 64 * 1024 * 1024
 
@@ -174,10 +176,9 @@ class Executor:
         try:
             task = self._find(name, message.get("code"))
         except (BundleError, ImportError) as error:
-            return encode_err(name, TaskError(task=name, reason="no_worker", message=str(error)))
+            return _task_error(name, "no_worker", str(error))
         if task is None:
-            text = f"worker {self._label} has no task {name}"
-            return encode_err(name, TaskError(task=name, reason="no_worker", message=text))
+            return _task_error(name, "no_worker", f"worker {self._label} has no task {name}")
         context = TaskContext(
             idempotency_key=message["key"],
             attempt=message["attempt"],
@@ -191,7 +192,12 @@ class Executor:
 
         printing_job.set(message["id"])
         thread_started.set(started)
-        return await execute(task, message["input"], context)
+        try:
+            return await execute(task, message["input"], context)
+        except Exception as error:
+            # Not of the function: its contract cannot be built, say. The job must end all the same.
+            _log.exception("task %s could not be run", name)
+            return _task_error(name, "crashed", f"{type(error).__name__}: {error}")
 
     def _end(self, held: _Held, wire: Wire, ms: float) -> None:
         message = held.message
@@ -236,6 +242,10 @@ class Executor:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _task_error(task: str, reason: Reason, message: str) -> Wire:
+    return encode_err(task, TaskError(task=task, reason=reason, message=message))
 
 
 def _one_line(wire: Wire) -> str | None:

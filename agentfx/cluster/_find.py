@@ -6,14 +6,15 @@ import sys
 from dataclasses import dataclass
 
 from agentfx._clock import Clock
+from agentfx._errors import AgentfxError
 from agentfx.cluster._control import ControlClient
-from agentfx.cluster._home import Discovery, Home
+from agentfx.cluster._home import Home
 
 START_SECONDS = 20.0
 LOG_TAIL = 2000
 
 
-class ClusterError(RuntimeError):
+class ClusterError(AgentfxError):
     """A cluster did not start, or cannot do what it was asked."""
 
 
@@ -62,18 +63,22 @@ async def start_supervisor(
     process: subprocess.Popen[bytes] | None = None
     deadline = clock.monotonic() + START_SECONDS
     while True:
-        found = home.find()
-        client = await _attach(found) if found is not None else None
+        client = await attach(home)
         if client is not None:
             return client
         if process is None or process.poll() == 0:  # 0: another one was faster
             process = _spawn(home, url, token, config)
         if process.poll() not in (None, 0) or clock.monotonic() > deadline:
+            process.terminate()
             raise ClusterError(f"the cluster did not start: {_tail(home)}")
         await clock.sleep(0.01)
 
 
-async def _attach(found: Discovery) -> ControlClient | None:
+async def attach(home: Home) -> ControlClient | None:
+    """Connect to the supervisor of a home, None if none runs there."""
+    found = home.find()
+    if found is None:
+        return None
     try:
         return await ControlClient.connect(found.control)
     except OSError:

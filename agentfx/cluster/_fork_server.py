@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from agentfx.backends import preload
 from agentfx.cluster._engine_process import run_engine
@@ -50,13 +50,20 @@ def serve(channel: socket.socket, leash: int) -> None:
     while True:
         for key, _ in selector.select():
             if key.fileobj is channel:
-                line = requests.readline()
+                line = _read(requests)
                 if not line:
                     return
                 _answer(channel, _fork(json.loads(line), leash, own))
             else:
                 os.read(wake_read, 4096)
                 _reap(channel)
+
+
+def _read(requests: TextIO) -> str:
+    try:
+        return requests.readline()
+    except ConnectionError:
+        return ""
 
 
 def _woken(number: int, frame: object) -> None:

@@ -84,10 +84,11 @@ class Nursery:
         """Start a process."""
         number = next(self._ids)
         loop = asyncio.get_running_loop()
-        self._asked[number] = loop.create_future()
+        answer = self._asked[number] = loop.create_future()
         request = {"id": number, "kind": kind, "options": asdict(options)}
         self._writer.write(json.dumps(request).encode() + b"\n")
-        pid = await self._asked.pop(number)
+        pid = await answer
+        del self._asked[number]
         child = Child(pid, loop.create_future())
         if pid in self._early:
             child.ended.set_result(self._early.pop(pid))

@@ -10,9 +10,10 @@ from typing import Any, Never, TypeGuard, overload
 from typing_extensions import TypeVar
 
 from agentfx._clock import SystemClock
+from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect, DistEnv, Effect, Exit, tasks
 from agentfx.cluster._cluster import Engine, enclosing, local, open_engine
-from agentfx.cluster._find import find_engine
+from agentfx.cluster._find import ClusterError, find_engine
 from agentfx.cluster._home import Home
 from agentfx.interpreters import Backend, Run, RunDriver, run_sync
 from agentfx.jobs import new_run_id
@@ -24,7 +25,11 @@ R = TypeVar("R")
 
 @overload
 async def run_dist(
-    program: Effect[A, E, Never], *, backend: Backend | None = None, run_id: str | None = None
+    program: Effect[A, E, Never],
+    *,
+    backend: Backend | None = None,
+    run_id: str | None = None,
+    fresh: bool = False,
 ) -> Exit[A, E]: ...
 @overload
 async def run_dist(
@@ -33,6 +38,7 @@ async def run_dist(
     *,
     backend: Backend | None = None,
     run_id: str | None = None,
+    fresh: bool = False,
 ) -> Exit[A, E]: ...
 async def run_dist(
     program: Effect[A, E, Any],
@@ -40,6 +46,7 @@ async def run_dist(
     *,
     backend: Backend | None = None,
     run_id: str | None = None,
+    fresh: bool = False,
 ) -> Exit[A, E]:
     """Run a program on an engine: its tasks are durable jobs, its driver steps journaled.
 
@@ -50,18 +57,23 @@ async def run_dist(
             this folder's running cluster, else a local cluster started for this run.
         run_id: A new id starts a run; a known one goes on with it, attaches to its live driver,
             or gives the recorded result.
+        fresh: Start a known run over: what it has on record is deleted first.
 
     Returns:
         `Ok(value)` or `Err(failure)`. Exceptions that nobody declared are raised unchanged; the
         run can be resumed then.
     """
     async with chosen(backend) as engine:
-        return await _driver(program, env, engine, run_id).run()
+        return await _driver(program, env, engine, run_id, fresh=fresh).run()
 
 
 @overload
 async def start(
-    program: Effect[A, E, Never], *, backend: Backend | None = None, run_id: str | None = None
+    program: Effect[A, E, Never],
+    *,
+    backend: Backend | None = None,
+    run_id: str | None = None,
+    fresh: bool = False,
 ) -> Run[A, E]: ...
 @overload
 async def start(
@@ -70,6 +82,7 @@ async def start(
     *,
     backend: Backend | None = None,
     run_id: str | None = None,
+    fresh: bool = False,
 ) -> Run[A, E]: ...
 async def start(
     program: Effect[A, E, Any],
@@ -77,6 +90,7 @@ async def start(
     *,
     backend: Backend | None = None,
     run_id: str | None = None,
+    fresh: bool = False,
 ) -> Run[A, E]:
     """Start a run, and go on without waiting for its end; arguments as for `run_dist`.
 
@@ -85,14 +99,17 @@ async def start(
     """
     engine = backend or enclosing.get()
     if engine is None:
-        raise ValueError("give start a backend=, or call it inside `async with fx.local()`")
-    return Run.start(_driver(program, env, engine, run_id), engine)
+        raise ClusterError("give start a backend=, or call it inside `async with fx.local()`")
+    return await Run.start(_driver(program, env, engine, run_id, fresh=fresh), engine)
 
 
-def _driver(program: AnyEffect, env: Any, engine: Backend, run_id: str | None) -> RunDriver:
+def _driver(
+    program: AnyEffect, env: Any, engine: Backend, run_id: str | None, *, fresh: bool
+) -> RunDriver:
     clock = SystemClock()
     chosen_id = run_id or new_run_id(clock.wall(), token_hex(3))
-    return RunDriver(engine, chosen_id, program, env, name_of_program(program), clock)
+    name = name_of_program(program)
+    return RunDriver(engine, chosen_id, program, env, name, clock, fresh=fresh)
 
 
 @asynccontextmanager
@@ -130,6 +147,10 @@ def run_dist_sync(
     return run_sync(lambda: run_dist(program, env, run_id=run_id))
 
 
+class ProgramError(AgentfxError):
+    """There is no such run or program."""
+
+
 async def resume(
     run_id: str,
     program: AnyEffect | None = None,
@@ -146,7 +167,7 @@ async def resume(
         backend: As for `run_dist`.
 
     Raises:
-        LookupError: There is no such run, or only its notebook has its program.
+        ProgramError: There is no such run, or only its notebook has its program.
     """
     async with chosen(backend) as engine:
         name: str | None = None
@@ -160,9 +181,9 @@ async def resume(
 async def _stored_name(engine: Backend, run_id: str) -> str:
     row = await engine.request("run::get", {"run": run_id}) if isinstance(engine, Engine) else None
     if row is None:
-        raise LookupError(f"no run {run_id}: `agentfx runs` lists them")
+        raise ProgramError(f"no run {run_id}: `agentfx runs` lists them")
     if row["program"] is None:
-        raise LookupError(
+        raise ProgramError(
             f"only its notebook or script has the program of run {run_id}: give it, "
             f"resume({run_id!r}, program)"
         )
@@ -207,7 +228,7 @@ def load_program(name: str) -> AnyEffect:
     """The program that `module:attribute` names; a function of no arguments is called.
 
     Raises:
-        LookupError: There is none.
+        ProgramError: There is none.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -215,10 +236,10 @@ def load_program(name: str) -> AnyEffect:
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise LookupError(f"no program {name}: {error}") from None
+        raise ProgramError(f"no program {name}: {error}") from None
     made = found if is_program(found) else found()
     if not is_program(made):
-        raise LookupError(f"{name} is no program, but {type(made).__name__}")
+        raise ProgramError(f"{name} is no program, but {type(made).__name__}")
     return made
 
 

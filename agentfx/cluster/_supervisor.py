@@ -86,18 +86,28 @@ class Supervisor:
             loop.add_signal_handler(number, self._over.set)
         self._nursery = Nursery(self._home.log, self._over.set)
         await self._nursery.start()
+        serving = asyncio.ensure_future(self._begin())
+        over = asyncio.ensure_future(self._over.wait())
         try:
-            await self._start_engine()
-            control = ControlServer(self._home.control, self._serve, self._left)
-            await control.start()
-            self._announce()
-            self._spawn(self._end_if_unused())
-            await self._over.wait()
-            self._home.withdraw()
-            await control.stop()
+            await asyncio.wait((serving, over), return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                control = await serving
+                await over
+                await control.stop()
         finally:
             self._home.withdraw()
+            serving.cancel()
+            over.cancel()
             await self._shut_down()
+
+    async def _begin(self) -> ControlServer:
+        """Start the engine, then be found."""
+        await self._start_engine()
+        control = ControlServer(self._home.control, self._serve, self._left)
+        await control.start()
+        self._announce()
+        self._spawn(self._end_if_unused())
+        return control
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

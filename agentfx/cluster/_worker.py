@@ -107,12 +107,26 @@ class _Worker:
             self._loop.call_soon_threadsafe(self._say_hello_soon)
 
     def _say_hello_soon(self) -> None:
-        self._greeting = asyncio.ensure_future(self._hello())
+        self._saying_hello = asyncio.ensure_future(self._hello())
 
     async def _hello(self) -> None:
         """Say what this worker brings and holds; again after every reconnect."""
+        while True:
+            try:
+                await self._connection.served(self._function, self._clock)
+                answer = await self._connection.call("agentfx::worker::hello", self._greeting())
+            except LinkLostError:
+                return  # the next reconnect says hello
+            except CallError:
+                await self._clock.sleep(0.05)  # the services are not there yet
+                continue
+            self._generation = max(self._generation, answer["gen"])
+            self._resend()
+            return
+
+    def _greeting(self) -> Json:
         process = psutil.Process()
-        message = {
+        return {
             "worker": self._id,
             "label": self._options.label,
             "host": platform.node(),
@@ -124,18 +138,6 @@ class _Worker:
             "draining": self._draining,
             "held": [{"start": start, "job": job} for start, job in self._executor.held()],
         }
-        while True:
-            try:
-                await self._connection.served(self._function, self._clock)
-                answer = await self._connection.call("agentfx::worker::hello", message)
-            except LinkLostError:
-                return  # the next reconnect says hello
-            except CallError:
-                await self._clock.sleep(0.05)  # the services are not there yet
-                continue
-            self._generation = max(self._generation, answer["gen"])
-            self._resend()
-            return
 
     def _report(self, outcomes: list[Json]) -> None:
         if outcomes:
@@ -152,7 +154,9 @@ class _Worker:
             if code not in self._bundles:
                 self._bundles[code] = load_bundle(self._home, code)
                 self._brought.update(self._bundles[code])
-                self._say_hello_soon()  # others may call these tasks by their ids now
+                brings = [_contract(task) for task in self._bundles[code].values()]
+                message = {"worker": self._id, "tasks": brings}
+                self._connection.send("agentfx::worker::brings", message)
             if task in self._bundles[code]:
                 return self._bundles[code][task]
         return self._brought.get(task)

@@ -13,6 +13,7 @@ from agentfx.interpreters._backend import OtherProgramError as OtherProgramError
 from agentfx.interpreters._backend import RunEnd as RunEnd
 from agentfx.interpreters._backend import RunEndedError as RunEndedError
 from agentfx.interpreters._backend import RunPage as RunPage
+from agentfx.interpreters._backend import RunRequest as RunRequest
 from agentfx.interpreters._backend import RunState as RunState
 from agentfx.interpreters._backend import SettledJob as SettledJob
 from agentfx.interpreters._backend import SupersededError as SupersededError
@@ -33,3 +34,4 @@ from agentfx.interpreters._run import run_events as run_events
 from agentfx.interpreters._scope import TooManyStepsError as TooManyStepsError
 from agentfx.interpreters._sync import run_sync as run_sync
 from agentfx.interpreters._values import ValueNotStorableError as ValueNotStorableError
+from agentfx.interpreters._values import step_key as step_key

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from agentfx._errors import AgentfxError
 from agentfx.jobs import Job
 
 JobState: TypeAlias = Literal["done", "dead", "cancelled"]
 RunState: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
 
 
-class BackendError(Exception):
+class BackendError(AgentfxError):
     """Base of what a backend raises."""
 
 
@@ -73,6 +74,22 @@ class SettledJob:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A driver wants to drive a run.
+
+    Attributes:
+        fingerprint: Of the program's structure.
+        program: `module:attribute`, None for a program that only runs here.
+        fresh: Start a known run over: what it has on record is deleted.
+    """
+
+    run: str
+    fingerprint: str
+    program: str | None = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedRun:
     """What came of opening a run.
 
@@ -80,6 +97,7 @@ class OpenedRun:
         how: `new`; `resumed`, go on after what is on record; `attached`, its driver is alive;
             `ended`.
         epoch: Of this driver; writes of a lower one are refused.
+        life: How often the run was started over; part of its jobs' identities.
         exit: How it ended, as its driver encoded it.
     """
 
@@ -87,6 +105,7 @@ class OpenedRun:
     epoch: int
     state: RunState
     exit: str | None = None
+    life: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +164,7 @@ class Backend(Protocol):
     raise `BackendLostError` when the engine does not come back.
     """
 
-    async def open_run(
-        self, run: str, fingerprint: str, program: str | None, listener: Listener
-    ) -> OpenedRun:
+    async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:
         """Start a run, go on with it, attach to it, or learn how it ended.
 
         Raises:

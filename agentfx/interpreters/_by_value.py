@@ -1,5 +1,6 @@
 """Pickling of functions by value, for processes of our own on this machine."""
 
+import dataclasses
 import io
 import sys
 from typing import Any
@@ -16,6 +17,8 @@ def dumps(value: Any) -> bytes:
 
     class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
+            if obj is dataclasses.MISSING:  # compared by identity, so it must stay the same object
+                return getattr, (dataclasses, "MISSING")
             if is_task(obj) and not is_importable(obj):
                 return remake, (type(obj), obj.id, obj.function, obj.options)
             return super().reducer_override(obj)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -6,7 +6,6 @@ on where it was.
 """
 
 import asyncio
-import contextvars
 import json
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +26,7 @@ from agentfx.algebra import (
     decode_value,
     encode_value,
 )
-from agentfx.interpreters._backend import Backend, BackendError, OpenedStep
+from agentfx.interpreters._backend import Backend, BackendError, OpenedRun, OpenedStep
 from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._journal import (
     Journal,
@@ -37,15 +36,10 @@ from agentfx.interpreters._journal import (
 )
 from agentfx.interpreters._pending import PendingJobs
 from agentfx.interpreters._scope import Scope, Step, StepCount
-from agentfx.interpreters._values import idempotency_key
+from agentfx.interpreters._values import idempotency_key, keyed
 from agentfx.interpreters._walk import AnyExit, Child, Item, table_of, walk
 from agentfx.interpreters._window import run_window
 from agentfx.jobs import Job, call_key, job_id
-
-step_key: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    "agentfx_step_key", default=None
-)
-"""Idempotency key of the capability or attempt that is running, if one is."""
 
 
 class DistLeaves:
@@ -54,7 +48,7 @@ class DistLeaves:
     Args:
         backend: Where jobs run and the journal lies.
         run_id: The run.
-        epoch: Of this driver.
+        opened: Its epoch and life.
         journal: What is on record.
         clock: The time.
         stop: Called with an error that the run cannot go on from.
@@ -64,14 +58,16 @@ class DistLeaves:
         self,
         backend: Backend,
         run_id: str,
-        epoch: int,
+        opened: OpenedRun,
         journal: Journal,
         clock: Clock,
         stop: Callable[[BackendError], None],
     ) -> None:
         self.run_id = run_id
+        # Jobs of an earlier life may still run somewhere: theirs must be other jobs.
+        self.identity = f"{run_id}~{opened.life}" if opened.life else run_id
         self._backend, self._journal, self._clock, self._stop = backend, journal, clock, stop
-        self.pending = PendingJobs(backend, run_id, epoch, clock)
+        self.pending = PendingJobs(backend, run_id, opened.epoch, clock)
         self._unchecked: set[str] = set()
         self._checked: set[str] = set()
         self._check_wanted = asyncio.Event()
@@ -99,13 +95,13 @@ class DistLeaves:
         except (ContractViolation, TaskError) as error:
             return Err(error, step.path)
         job = Job(
-            id=job_id(self.run_id, step.path, step.attempt),
+            id=job_id(self.identity, step.path, step.attempt),
             run=self.run_id,
             path=step.path,
             attempt=step.attempt,
             task=task.id,
             input=text,
-            key=idempotency_key(task, text, self.run_id, step.path),
+            key=idempotency_key(task, text, self.identity, step.path),
             index=step.index,
             label=step.label,
             at_most_once=task.at_most_once,
@@ -175,11 +171,7 @@ class DistLeaves:
         what = described(node)
         text = self._journal.value(step.path, what)
         if text is None:
-            token = step_key.set(call_key(self.run_id, step.path))
-            try:
-                exit_ = await work()
-            finally:
-                step_key.reset(token)
+            exit_ = await keyed(call_key(self.identity, step.path), work)
             text = await self._journal.put(step.path, what, encode_computed(step, node, exit_))
         return decode_computed(step, node, text)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
+from agentfx._errors import AgentfxError
 from agentfx.algebra import (
     Attempt,
     Err,
@@ -21,7 +22,7 @@ from agentfx.interpreters._walk import AnyExit
 from agentfx.jobs import Job
 
 
-class NonDeterminismError(RuntimeError):
+class NonDeterminismError(AgentfxError):
     """A replay met another step than the one on record: the program or its inputs changed.
 
     Attributes:

@@ -30,10 +30,10 @@ from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._observe import Events, Observer
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._sync import run_sync
-from agentfx.interpreters._values import decode_step, encode_step, idempotency_key
+from agentfx.interpreters._values import decode_step, encode_step, idempotency_key, keyed
 from agentfx.interpreters._walk import AnyExit, Child, Item, table_of, walk
 from agentfx.interpreters._window import run_window
-from agentfx.jobs import job_id, new_run_id
+from agentfx.jobs import call_key, job_id, new_run_id
 
 A = TypeVar("A")
 E = TypeVar("E")
@@ -120,7 +120,7 @@ class _Memory:
     ) -> AnyExit:
         """See `Leaves.compute`."""
         begun = self._clock.monotonic()
-        exit_ = await work()
+        exit_ = await keyed(call_key(self.run_id, step.path), work)
         if isinstance(exit_, Ok):
             exit_ = Ok(decode_step(step, node, encode_step(step, node, exit_.value)))
         self._events.emit(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import TypeVar
 
 from agentfx._clock import Clock
+from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect, Exit, Ok, fingerprint
 from agentfx.interpreters._backend import (
     Backend,
@@ -17,6 +18,7 @@ from agentfx.interpreters._backend import (
     OpenedRun,
     RunEnd,
     RunEndedError,
+    RunRequest,
     RunState,
     SupersededError,
 )
@@ -33,11 +35,11 @@ E = TypeVar("E", covariant=True)
 EVENT_WAIT_SECONDS = 5.0
 
 
-class RunCancelledError(RuntimeError):
+class RunCancelledError(AgentfxError):
     """Somebody cancelled the run."""
 
 
-class RunInsideTaskError(RuntimeError):
+class RunInsideTaskError(AgentfxError):
     """A task tried to start a run."""
 
 
@@ -53,9 +55,14 @@ class Run(Generic[A, E]):
         self._backend, self._task = backend, task
 
     @classmethod
-    def start(cls, driver: "RunDriver", backend: Backend) -> "Run[Any, Any]":
-        """Drive a run beside the caller, on its loop."""
+    async def start(cls, driver: "RunDriver", backend: Backend) -> "Run[Any, Any]":
+        """Drive a run beside the caller, on its loop; returns once it is on record."""
         task = asyncio.get_running_loop().create_task(driver.run())
+        begun = asyncio.ensure_future(driver.begun.wait())
+        await asyncio.wait((task, begun), return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if task.done():
+            task.result()  # it failed before it began: raise that here
         return Run(driver.run_id, backend, task)
 
     async def result(self) -> Exit[A, E]:
@@ -106,6 +113,7 @@ class RunDriver:
         env: Its capabilities.
         name: `module:attribute` of the program, if it has one.
         clock: The time.
+        fresh: Start a known run over.
     """
 
     def __init__(
@@ -116,6 +124,8 @@ class RunDriver:
         env: Any,
         name: str | None,
         clock: Clock,
+        *,
+        fresh: bool = False,
     ) -> None:
         if running_task.get() is not None:
             raise RunInsideTaskError(
@@ -124,7 +134,8 @@ class RunDriver:
             )
         self.run_id = run_id
         self._backend, self._program, self._env = backend, program, env
-        self._name, self._clock = name, clock
+        self._name, self._clock, self._fresh = name, clock, fresh
+        self.begun = asyncio.Event()
         self._leaves: DistLeaves | None = None
         self._interrupt: asyncio.Future[AnyExit | None] | None = None
 
@@ -132,9 +143,10 @@ class RunDriver:
         """Drive the run, or wait for whoever does, until it has ended."""
         while True:
             self._interrupt = asyncio.get_running_loop().create_future()
-            opened = await self._backend.open_run(
-                self.run_id, fingerprint(self._program), self._name, self
-            )
+            request = RunRequest(self.run_id, fingerprint(self._program), self._name, self._fresh)
+            opened = await self._backend.open_run(request, self)
+            self.begun.set()
+            self._fresh = False  # only the first time: from here on the run is this one
             exit_ = await self._go_on(opened)
             if exit_ is not None:
                 return exit_
@@ -143,7 +155,7 @@ class RunDriver:
         """The exit, None to open the run once more."""
         match opened.how:
             case "ended":
-                return await self._recorded(opened.state, opened.exit)
+                return await self._recorded(opened, opened.state, opened.exit)
             case "attached":
                 return await self._interrupted()
             case "new" | "resumed":
@@ -159,7 +171,7 @@ class RunDriver:
         if opened.how == "resumed":
             await journal.load()
         try:
-            exit_ = await self._walk(journal, opened.epoch)
+            exit_ = await self._walk(journal, opened)
         except (SupersededError, RunEndedError, BackendLostError):
             raise
         except BaseException:
@@ -173,10 +185,10 @@ class RunDriver:
         state, text = await self._backend.end_run(self.run_id, opened.epoch, end)
         if text == end.exit:
             return exit_
-        return await self._recorded(state, text)
+        return await self._recorded(opened, state, text)
 
-    async def _walk(self, journal: Journal, epoch: int) -> AnyExit:
-        leaves = DistLeaves(self._backend, self.run_id, epoch, journal, self._clock, self.refused)
+    async def _walk(self, journal: Journal, opened: OpenedRun) -> AnyExit:
+        leaves = self._make_leaves(journal, opened)
         self._leaves = leaves
         walking = asyncio.ensure_future(leaves.run(self._program, self._env))
         interrupted = asyncio.ensure_future(self._interrupted())
@@ -196,7 +208,7 @@ class RunDriver:
         assert self._interrupt is not None  # noqa: S101 - made before the run is opened
         return await asyncio.shield(self._interrupt)
 
-    async def _recorded(self, state: RunState, text: str | None) -> AnyExit:
+    async def _recorded(self, opened: OpenedRun, state: RunState, text: str | None) -> AnyExit:
         """The exit of a run that has ended."""
         if state == "cancelled" or text is None:
             raise RunCancelledError(f"run {self.run_id} was cancelled")
@@ -205,8 +217,10 @@ class RunDriver:
             return exit_
         journal = Journal(self._backend, self.run_id, 0)
         await journal.load()
-        leaves = DistLeaves(self._backend, self.run_id, 0, journal, self._clock, self.refused)
-        return await leaves.run(self._program, self._env)
+        return await self._make_leaves(journal, opened).run(self._program, self._env)
+
+    def _make_leaves(self, journal: Journal, opened: OpenedRun) -> DistLeaves:
+        return DistLeaves(self._backend, self.run_id, opened, journal, self._clock, self.refused)
 
     # What the backend tells
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from agentfx._errors import AgentfxError
+
 STEP_LIMIT = 50_000
 """Durable steps of one run; an endless program has to be cut into runs."""
 
 
-class TooManyStepsError(RuntimeError):
+class TooManyStepsError(AgentfxError):
     """A run has more durable steps than a journal holds."""
 
     def __init__(self) -> None:

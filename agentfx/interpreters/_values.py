@@ -1,9 +1,11 @@
 """Values of steps that the driver computes itself."""
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
+from agentfx._errors import AgentfxError
 from agentfx.algebra import (
     LIMIT_BYTES,
     AnyTask,
@@ -16,10 +18,38 @@ from agentfx.algebra import (
 from agentfx.interpreters._scope import Step
 from agentfx.jobs import call_key, declared_key
 
+T = TypeVar("T")
 Computed = Use[Any, Any, Any] | Attempt[Any, Any, Any]
 
 
-class ValueNotStorableError(TypeError):
+_step_key: ContextVar[str | None] = ContextVar("agentfx_step_key", default=None)
+
+
+def step_key() -> str:
+    """The idempotency key of the capability or `attempt` that is running.
+
+    Such a step runs at least once: after a crash between its effect and its record it runs
+    again, with the same key.
+
+    Raises:
+        LookupError: None is running.
+    """
+    key = _step_key.get()
+    if key is None:
+        raise LookupError("step_key() is for code that a capability or fx.attempt runs")
+    return key
+
+
+async def keyed(key: str, work: Callable[[], Awaitable[T]]) -> T:
+    """Run work under an idempotency key."""
+    token = _step_key.set(key)
+    try:
+        return await work()
+    finally:
+        _step_key.reset(token)
+
+
+class ValueNotStorableError(AgentfxError):
     """A step's value cannot be kept in a journal."""
 
 

@@ -20,6 +20,7 @@ class RunRow:
         program: `module:attribute`, None for a program that only a notebook has.
         fingerprint: Of the program's structure.
         epoch: Writes of a lower one are refused.
+        life: How often it was started over; part of its jobs' identities.
         driver: Who drives it; empty when nobody does.
         exit: How it ended, as its driver encoded it.
         failed_at: Path of the step whose failure nobody caught.
@@ -30,6 +31,7 @@ class RunRow:
     program: str | None
     fingerprint: str
     epoch: int
+    life: int
     driver: str
     status: RunStatus
     exit: str | None
@@ -122,6 +124,10 @@ class RunRows(Protocol):
     def add(self, run: RunRow) -> int: ...
     def take_over(self, no: int, driver: str) -> int:
         """Make somebody its driver; the new epoch."""
+        ...
+
+    def start_over(self, no: int, fingerprint: str, program: str | None, at: float) -> None:
+        """Delete what a run has on record, and let it begin its next life."""
         ...
 
     def release(self, no: int, epoch: int) -> None:

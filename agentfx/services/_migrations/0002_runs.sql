@@ -8,6 +8,7 @@ CREATE TABLE runs (
     program     TEXT,               -- module:attribute, NULL for one that only a notebook has
     fingerprint TEXT NOT NULL,
     epoch       INTEGER NOT NULL,   -- writes of a lower one are refused
+    life        INTEGER NOT NULL DEFAULT 0,  -- how often it was started over
     driver      TEXT NOT NULL,      -- empty when nobody drives it
     status      TEXT NOT NULL,      -- running, done, failed, cancelled
     exit        TEXT,

@@ -53,10 +53,8 @@ class SqliteJobs:
 
     def settled(self, ids: Sequence[str]) -> list[SettledJob]:
         """See `JobRows.settled`."""
-        found = self._by_ids(
-            f"SELECT {_SETTLED} FROM jobs WHERE state IN ('done', 'dead') AND id", ids
-        )
-        return [SettledJob(*row) for row in found]
+        found = self._by_ids(f"SELECT {_SETTLED} FROM jobs WHERE state != 'open' AND id", ids)  # noqa: S608
+        return [SettledJob(*row) for row in found if row[5] != "cancelled"]
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """See `JobRows.known`."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from agentfx.services._run_rows import RosterRow, RunRow, RunStatus, StepRow
 
-_RUN = "no, id, program, fingerprint, epoch, driver, status, exit, failed_at, started_at, ended_at"
+_RUN = (
+    "no, id, program, fingerprint, epoch, life, driver, status, exit, failed_at, started_at, "
+    "ended_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class SqliteRuns:
             (driver, no),
         ).fetchone()
         return int(row[0])
+
+    def start_over(self, no: int, fingerprint: str, program: str | None, at: float) -> None:
+        """See `RunRows.start_over`."""
+        for table in ("steps", "jobs", "events"):
+            self.connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (no,))  # noqa: S608
+        self.connection.execute(
+            "UPDATE runs SET life = life + 1, status = 'running', exit = NULL, failed_at = NULL, "
+            "ended_at = NULL, fingerprint = ?, program = ?, started_at = ? WHERE no = ?",
+            (fingerprint, program, at, no),
+        )
 
     def release(self, no: int, epoch: int) -> None:
         """See `RunRows.release`."""

@@ -67,6 +67,7 @@ class Core:
         self.dispatch = Dispatch(clock.monotonic())
         self.generation = 0
         self.labels: dict[str, str] = {}  # of workers, by incarnation
+        self.closed_at: dict[str, float] = {}  # when a worker's link closed
         self.drivers: dict[str, Driver] = {}
         self.runs: dict[int, LiveRun] = {}
         self.to_drivers = Outbox(host, dict[str, Json])
@@ -187,7 +188,11 @@ class Core:
                 return [EventRow("job_started", at, job=action.job, fields=fields)]
             case Lost():
                 worker = self.labels.get(action.worker, action.worker)
-                fields = {"worker": worker, "delivery": int(action.start.rpartition("/")[2])}
+                fields = {
+                    "worker": worker,
+                    "delivery": int(action.start.rpartition("/")[2]),
+                    "ms": self._since_closed(action.worker),
+                }
                 return [EventRow("job_lost", at, job=action.job, fields=fields)]
             case Requeued():
                 return [EventRow("job_requeued", at, job=action.job)]
@@ -196,6 +201,10 @@ class Core:
                 return [EventRow("job_dead", at, job=action.job, fields=fields)]
             case Stop():
                 return []
+
+    def _since_closed(self, worker: str) -> float | None:
+        closed = self.closed_at.get(worker)
+        return None if closed is None else round((self.clock.monotonic() - closed) * 1000, 3)
 
     def notify(self) -> None:
         """Wake whoever waits for events."""

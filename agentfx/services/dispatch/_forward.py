@@ -29,7 +29,7 @@ class Forward:
 
     def publish(self, worker_id: str, contracts: list[Contract]) -> None:
         """A worker brings these tasks."""
-        self._brought[worker_id] = {contract.id for contract in contracts}
+        self._brought.setdefault(worker_id, set()).update(contract.id for contract in contracts)
         for contract in contracts:
             if contract.id not in self._served:
                 self._serve(contract)

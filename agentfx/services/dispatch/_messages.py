@@ -20,12 +20,14 @@ class OpenRun:
         driver: The driver's id; it serves `agentfx::driver::<id>`.
         fingerprint: Of the program's structure.
         program: `module:attribute`, if it has one.
+        fresh: Start a known run over.
     """
 
     run: str
     driver: str
     fingerprint: str
     program: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,14 @@ class Hello:
     loads: bool = False
     draining: bool = False
     held: list[Held] = field(default_factory=list[Held])
+
+
+@dataclass(frozen=True, slots=True)
+class Brings:
+    """A worker has loaded more tasks."""
+
+    worker: str
+    tasks: list[Contract]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,40 +44,59 @@ class Runs:
         self.heard(message.driver, caller)
         core, now = self._core, self._core.clock.wall()
 
-        def operation(t: Transaction) -> tuple[str, RunRow]:
-            run = t.runs.find(message.run)
-            if run is None:
-                run = RunRow(
-                    0, message.run, message.program, message.fingerprint, 1, message.driver,
-                    "running", None, None, now, None,
-                )  # fmt: skip
-                run = replace(run, no=t.runs.add(run))
-                t.jobs.record([EventRow("run_started", now, run.no)])
-                return "new", run
-            if run.fingerprint != message.fingerprint:
-                raise FunctionError(
-                    "other_program",
-                    f"run {run.id} belongs to another program: give a new run id, or start it "
-                    "over with fresh=True",
-                )
-            if run.status != "running":
-                return "ended", run
-            if run.driver and self._alive(run.driver) and run.driver != message.driver:
-                return "attached", run
-            epoch = t.runs.take_over(run.no, message.driver)
-            t.jobs.record([EventRow("run_attached", now, run.no)])
-            return "resumed", replace(run, epoch=epoch, driver=message.driver)
-
-        how, run = await core.store.write(operation)
+        how, run, dropped = await core.store.write(lambda t: self._open(t, message, now))
+        self._drop(dropped)
         core.notify()
         if how in ("new", "resumed"):
             self._drive(run, message.driver)
         elif how == "attached":
             self._live(run).watchers.add(message.driver)
         return {
-            "how": how, "epoch": run.epoch, "status": run.status, "exit": run.exit,
-            "driver": run.driver, "program": run.program,
+            "how": how, "epoch": run.epoch, "life": run.life, "status": run.status,
+            "exit": run.exit,
         }  # fmt: skip
+
+    def _open(
+        self, t: Transaction, message: OpenRun, now: float
+    ) -> tuple[str, RunRow, Sequence[str]]:
+        run = t.runs.find(message.run)
+        if run is None:
+            run = RunRow(
+                0, message.run, message.program, message.fingerprint, 1, 0, message.driver,
+                "running", None, None, now, None,
+            )  # fmt: skip
+            run = replace(run, no=t.runs.add(run))
+            t.jobs.record([EventRow("run_started", now, run.no)])
+            return "new", run, ()
+        elsewhere = run.driver not in ("", message.driver) and self._alive(run.driver)
+        if message.fresh:
+            return "new", *self._start_over(t, run, message, now, elsewhere=elsewhere)
+        if run.fingerprint != message.fingerprint:
+            raise FunctionError(
+                "other_program",
+                f"run {run.id} belongs to another program: give a new run id, or start it over "
+                "with fresh=True",
+            )
+        if run.status != "running":
+            return "ended", run, ()
+        if elsewhere:
+            return "attached", run, ()
+        epoch = t.runs.take_over(run.no, message.driver)
+        t.jobs.record([EventRow("run_attached", now, run.no)])
+        return "resumed", replace(run, epoch=epoch, driver=message.driver), ()
+
+    def _start_over(
+        self, t: Transaction, run: RunRow, message: OpenRun, now: float, *, elsewhere: bool
+    ) -> tuple[RunRow, Sequence[str]]:
+        if elsewhere:
+            raise FunctionError(
+                "run_driven", f"run {run.id} is being driven: cancel it before it is started over"
+            )
+        dropped = _cancel(t, t.jobs.open_of_run(run.no), now)
+        t.runs.start_over(run.no, message.fingerprint, message.program, now)
+        t.runs.take_over(run.no, message.driver)
+        t.jobs.record([EventRow("run_started", now, run.no)])
+        return found(t, run.id), dropped
 
     async def rejoin(self, message: Rejoin, caller: str | None) -> Json:
         """A driver goes on with a run that it drove before the services were restarted."""

@@ -14,6 +14,7 @@ from agentfx.services.dispatch._dead import DeadLetters
 from agentfx.services.dispatch._events import Events
 from agentfx.services.dispatch._forward import Forward
 from agentfx.services.dispatch._messages import (
+    Brings,
     Driver,
     EndRun,
     Hello,
@@ -140,6 +141,7 @@ class DispatchService:
             "driver::alive": (Driver, runs.alive),
             "tasks::unserved": (Serves, runs.unserved),
             "worker::hello": (Hello, workers.hello),
+            "worker::brings": (Brings, workers.brings),
             "worker::outcomes": (Outcomes, workers.outcomes),
             "worker::output": (Output, workers.output),
             "worker::bye": (WorkerName, workers.bye),

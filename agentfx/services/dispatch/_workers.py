@@ -10,7 +10,14 @@ from agentfx.services._run_rows import EventRow, RosterRow, Settled
 from agentfx.services._store import Transaction
 from agentfx.services.dispatch._core import Core, exec_id
 from agentfx.services.dispatch._forward import Forward
-from agentfx.services.dispatch._messages import Hello, Outcome, Outcomes, Output, WorkerName
+from agentfx.services.dispatch._messages import (
+    Brings,
+    Hello,
+    Outcome,
+    Outcomes,
+    Output,
+    WorkerName,
+)
 from agentfx.wire import Json
 
 PING_TIMEOUT_SECONDS = 5.0
@@ -46,6 +53,7 @@ class Workers:
             raise FunctionError("FORBIDDEN", "a worker says hello over its own connection")
         self._links[caller] = message.worker
         core.labels[message.worker] = message.label
+        core.closed_at.pop(message.worker, None)
         row = RosterRow(message.worker, message.label, message.host, message.pid, message.born)
         new = message.worker not in self._roster
         self._roster[message.worker] = row
@@ -63,6 +71,14 @@ class Workers:
             event = self._event("worker_joined", row)
             await core.durably(lambda t: _join(t, row, event))
         return {"gen": core.generation}
+
+    async def brings(self, message: Brings, caller: str | None) -> Json:
+        """A worker has loaded a driver's code: its tasks can be called by their ids now."""
+        core = self._core
+        worker = core.dispatch.workers.get(message.worker)
+        if worker is not None:
+            worker.tasks |= {contract.id for contract in message.tasks}
+            self._forward.publish(message.worker, message.tasks)
 
     async def outcomes(self, message: Outcomes, caller: str | None) -> Json:
         """Starts have ended: their slots are free at once, the outcomes go on record."""
@@ -143,9 +159,9 @@ class Workers:
         worker_id = self._links.pop(link, None)
         if worker_id is None or worker_id in self._links.values():
             return
-        self._core.apply(
-            self._core.dispatch.left(worker_id, self._core.clock.monotonic(), certain=False)
-        )
+        now = self._core.clock.monotonic()
+        self._core.closed_at[worker_id] = now
+        self._core.apply(self._core.dispatch.left(worker_id, now, certain=False))
         self._core.tasks.spawn(self._watch_exit(worker_id))
 
     async def _watch_exit(self, worker_id: str) -> None:
@@ -166,6 +182,7 @@ class Workers:
         self._forward.withdraw(worker_id)
         core.to_workers.forget(exec_id(worker_id))
         core.apply(core.dispatch.left(worker_id, core.clock.monotonic(), certain=True))
+        core.closed_at.pop(worker_id, None)
         if row is not None:
             recorded = self._event(event, row)
             await core.durably(lambda t: _leave(t, worker_id, recorded))

@@ -1,0 +1,53 @@
+# Everything a fresh machine with Python 3.11 and make needs: `make demo`, `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+MARK := .venv/.installed
+
+.PHONY: demo test lint type unit bench chaos lock clean
+
+demo: $(MARK)-core
+	$(BIN)/agentfx demo fanout
+
+test: $(MARK)-dev lint type unit
+
+lint: $(MARK)-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(MARK)-dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+unit: $(MARK)-dev
+	$(BIN)/pytest
+
+bench: $(MARK)-dev
+	$(BIN)/python -m bench
+
+chaos: $(MARK)-dev
+	$(BIN)/python -m bench.chaos
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "agentfx needs Python 3.11 or newer: run make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(MARK)-core: requirements/core.txt pyproject.toml | .venv/bin/python
+	test -e $(MARK)-dev || $(BIN)/pip install --quiet --disable-pip-version-check -r requirements/core.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(MARK)-dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(MARK)-core
+
+# Needs uv, only here: it resolves for every platform and Python at once.
+lock:
+	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group build -o requirements/core.txt
+	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --all-extras --group dev -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

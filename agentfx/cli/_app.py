@@ -1,0 +1,92 @@
+"""The command line: one application, its options, and its errors."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from agentfx._errors import AgentfxError
+from agentfx.cli._show import err
+from agentfx.cluster import ClusterError, Engine, Home, find_engine, open_engine
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="agentfx",
+    help="Durable programs from a small typed algebra of effects.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Url = Annotated[str | None, typer.Option("--url", help="Engine, such as ws://127.0.0.1:49134.")]
+Token = Annotated[str | None, typer.Option("--token", help="Token for the engine.")]
+HomeOption = Annotated[
+    str | None, typer.Option("--home", help="Folder of the cluster; .agentfx without it.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which engine a command is for."""
+
+    url: str | None
+    token: str | None
+    home: Home
+
+    @classmethod
+    def of(cls, url: str | None, token: str | None, home: str | None) -> "Where":
+        """From the options of a command."""
+        return cls(url, token, Home.of(home))
+
+
+async def engine_of(where: Where) -> Engine:
+    """Connect to the engine, and say which it is.
+
+    Raises:
+        ClusterError: None is given, and none runs.
+    """
+    from agentfx._clock import SystemClock
+
+    found = find_engine(where.url, where.token, where.home)
+    if found is None:
+        raise ClusterError(
+            f"no engine: none runs in {where.home.path}, and III_URL is not set; start one with "
+            "`agentfx up`"
+        )
+    err.print(f"engine: {found.url} ({found.how})", style="dim")
+    return await open_engine(found, SystemClock())
+
+
+def ask(where: Where, name: str, data: dict[str, Any]) -> Any:
+    """Ask the services of an engine one thing."""
+
+    async def go() -> Any:
+        engine = await engine_of(where)
+        try:
+            return await engine.request(name, data)
+        finally:
+            await engine.close()
+
+    return run(go)
+
+
+def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine; Ctrl-C ends it with one line."""
+    return asyncio.run(make())
+
+
+def main() -> None:
+    """The `agentfx` command: a user's mistake is one line and status 1, never a traceback."""
+    try:
+        app()
+    except AgentfxError as error:
+        err.print(f"agentfx: {error}", style="red", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("agentfx: interrupted")
+        sys.exit(130)

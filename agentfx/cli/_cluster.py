@@ -1,0 +1,139 @@
+"""Commands about processes: up, down, engine, worker, ps, queues, dlq."""
+
+import asyncio
+import signal
+from typing import Annotated, Any
+
+import typer
+
+from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, ask, run
+from agentfx.cli._show import err, out, show
+from agentfx.cluster import ClusterError, EngineOptions, WorkerOptions, attach, find_engine, local
+
+dlq_app = typer.Typer(help="List, redrive or discard dead letters.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
+
+
+@app.command()
+def up(
+    workers: Annotated[int, typer.Option(help="Workers to start.")] = 2,
+    tasks: Annotated[list[str] | None, typer.Option(help="Module whose tasks they have.")] = None,
+    slots: Annotated[int, typer.Option(help="Jobs at once, of each worker.")] = 4,
+    config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
+    url: Url = None,
+    token: Token = None,
+    home: HomeOption = None,
+) -> None:
+    """Start an engine and workers, or bring workers to those of this folder; until Ctrl-C."""
+
+    async def go() -> None:
+        async with local(
+            workers, tasks or [], slots=slots, url=url, token=token, home=home, config=config
+        ) as cluster:
+            out.print(f"engine: {cluster.url}", markup=False)
+            out.print(f"token:  {cluster.token}", markup=False)
+            labels = ", ".join(row["label"] for row in await cluster.workers())
+            out.print(f"workers: {labels or 'none'}; Ctrl-C leaves, the last user ends it")
+            done = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, done.set)
+            await cluster.until_gone(done)
+
+    run(go)
+
+
+@app.command()
+def down(home: HomeOption = None) -> None:
+    """End the cluster of this folder, whoever uses it."""
+    where = Where.of(None, None, home)
+
+    async def go() -> None:
+        control = await attach(where.home)
+        if control is None:
+            raise ClusterError(f"no cluster runs in {where.home.path}")
+        await control.ask("down")
+
+    run(go)
+    out.print(f"the cluster in {where.home.path} ends")
+
+
+@app.command()
+def engine(
+    config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 49134,
+    token: Token = None,
+    home: HomeOption = None,
+) -> None:
+    """Run the embedded engine alone, in the foreground."""
+    from agentfx.cluster import run_engine
+
+    where = Where.of(None, token, home)
+    options = EngineOptions(str(where.home.path), port, token, config=config)
+    raise typer.Exit(run_engine(options))
+
+
+@app.command()
+def worker(
+    name: Annotated[str, typer.Option(help="Label, such as w1.")],
+    tasks: Annotated[list[str] | None, typer.Option(help="Module whose tasks it has.")] = None,
+    slots: Annotated[int, typer.Option(help="Jobs at once.")] = 4,
+    url: Url = None,
+    token: Token = None,
+    home: HomeOption = None,
+) -> None:
+    """Run a worker on an engine, in the foreground; SIGTERM lets it finish what it runs."""
+    from agentfx.cluster import run_worker
+
+    where = Where.of(url, token, home)
+    found = find_engine(where.url, where.token, where.home)
+    if found is None:
+        raise ClusterError("no engine: give --url, set III_URL, or start one with `agentfx up`")
+    err.print(f"engine: {found.url} ({found.how})", style="dim")
+    options = WorkerOptions(
+        name, found.url, found.token, slots, tasks or [],
+        home=str(found.home.path) if found.home is not None else None, path=[""],
+    )  # fmt: skip
+    raise typer.Exit(run_worker(options))
+
+
+@app.command()
+def ps(
+    url: Url = None, token: Token = None, home: HomeOption = None, as_json: AsJson = False
+) -> None:
+    """List workers, and what each runs now."""
+    rows = ask(Where.of(url, token, home), "workers::list", {})
+    show(rows, ("label", "state", "pid", "host", "slots", "running", "tasks"), as_json=as_json)
+
+
+@app.command()
+def queues(
+    url: Url = None, token: Token = None, home: HomeOption = None, as_json: AsJson = False
+) -> None:
+    """List tasks with queued, running and dead jobs."""
+    rows = ask(Where.of(url, token, home), "queues::list", {})
+    show(rows, ("task", "queued", "running", "dead"), as_json=as_json)
+
+
+@dlq_app.command("list")
+def dlq_list(
+    url: Url = None, token: Token = None, home: HomeOption = None, as_json: AsJson = False
+) -> None:
+    """List dead letters, of all runs."""
+    rows = ask(Where.of(url, token, home), "dead::list", {})
+    show(rows, ("id", "run", "task", "reason", "message", "redrivable", "died_at"), as_json=as_json)
+
+
+@dlq_app.command("redrive")
+def dlq_redrive(job: str, url: Url = None, token: Token = None, home: HomeOption = None) -> None:
+    """Run a dead letter again."""
+    answer: dict[str, Any] = ask(Where.of(url, token, home), "dead::redrive", {"job": job})
+    out.print(f"queued again: {job}", markup=False)
+    if answer["reopened"]:
+        out.print(f"its run is open again: agentfx resume {answer['run']}", markup=False)
+
+
+@dlq_app.command("discard")
+def dlq_discard(job: str, url: Url = None, token: Token = None, home: HomeOption = None) -> None:
+    """Take a job out of the dead letters for good."""
+    ask(Where.of(url, token, home), "dead::discard", {"job": job})
+    out.print(f"discarded: {job}", markup=False)

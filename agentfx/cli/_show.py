@@ -1,0 +1,54 @@
+"""Listings: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print rows: some columns as a table, or everything as JSON.
+
+    Args:
+        rows: What to list.
+        columns: Keys of the rows that people want to see.
+        as_json: Print JSON, one array.
+    """
+    if as_json:
+        out.print_json(json.dumps(list(rows)))
+        return
+    if not rows:
+        out.print("nothing to list")
+        return
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        # As text, never as markup: what a task or a failure is called is not ours to interpret.
+        table.add_row(*(Text(_cell(name, row.get(name))) for name in columns))
+    out.print(table)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.endswith("_at") and isinstance(value, (int, float)):
+        return f"{datetime.fromtimestamp(value):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if type(value) is list:
+        return _joined(value)
+    return str(value)
+
+
+def _joined(items: Any) -> str:
+    if items and isinstance(items[0], dict):
+        return str(len(items))
+    return ", ".join(map(str, items))

@@ -1,0 +1,1 @@
+"""Programs that `agentfx demo` runs; written as a user would."""
