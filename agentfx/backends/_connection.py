@@ -236,6 +236,8 @@ class Connection:
         for beating in self._beating:
             beating.cancel()
         await asyncio.to_thread(self._client.shutdown)
+        if not self._loop.is_running():
+            self._loop.close()  # the SDK leaves it open
 
 
 async def _probe(url: str, token: str | None) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 
 from agentfx._clock import Clock
@@ -89,7 +90,7 @@ def _spawn(
     home: Home, url: str | None, token: str | None, config: str | None
 ) -> subprocess.Popen[bytes]:
     with home.log.open("ab") as log:
-        return subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
             [
                 sys.executable, "-m", "agentfx.cluster._supervisor",
                 str(home.path), url or "", token or "", config or "",
@@ -99,6 +100,9 @@ def _spawn(
             stderr=log,
             start_new_session=True,
         )  # fmt: skip
+    # It outlives this function, maybe this process; while we live, somebody has to reap it.
+    threading.Thread(target=process.wait, name="agentfx-reaper", daemon=True).start()
+    return process
 
 
 def _tail(home: Home) -> str:

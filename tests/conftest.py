@@ -1,0 +1,52 @@
+"""Fixtures for everything that needs a real cluster."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+import agentfx as fx
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster with two workers that tests share; those that kill something start their own."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    started, done = threading.Event(), threading.Event()
+    failure: list[BaseException] = []
+
+    async def hold() -> None:
+        async with fx.local(workers=2, home=str(home)):
+            started.set()
+            await asyncio.to_thread(done.wait)
+
+    def run() -> None:
+        try:
+            asyncio.run(hold())
+        except BaseException as error:
+            failure.append(error)
+            started.set()
+
+    holder = threading.Thread(target=run)
+    holder.start()
+    started.wait()
+    if failure:
+        raise failure[0]
+    yield home
+    done.set()
+    holder.join()
+
+
+@pytest.fixture
+async def cluster(shared_home: Path) -> AsyncIterator[fx.Cluster]:
+    """A connection to the shared cluster; its workers are there already."""
+    async with fx.local(workers=0, home=str(shared_home)) as attached:
+        yield attached
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> str:
+    """A home for a cluster of the test's own."""
+    return str(tmp_path / "home")
