@@ -230,8 +230,13 @@ def _expanded(value: Json, path: Path, environ: Mapping[str, str]) -> Json:
 
     text = _VARIABLE.sub(looked_up, value)
     # A variable that is the whole value may stand for a number or a switch.
-    plain: Json = yaml.safe_load(text) if _VARIABLE.fullmatch(value) else text
-    return plain if isinstance(plain, bool | int | float | str) else text
+    return _scalar(text) if _VARIABLE.fullmatch(value) else text
+
+
+def _scalar(text: str) -> Json:
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
 
 
 def _explained(detail: ErrorDetails) -> str:

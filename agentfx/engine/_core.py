@@ -51,7 +51,7 @@ class Core:
         self._congested: set[WorkerLink] = set()
         self.host = EngineHost(self._state, self._perform, new_id)
         self.channels = Channels()
-        self.tasks = Tasks()
+        self._tasks = Tasks()
 
     def connected(self, link: WorkerLink) -> Connection:
         """See `Switchboard.connected`."""
@@ -65,14 +65,20 @@ class Core:
         self._congested.clear()
         self._perform(receive(self._state, link.connection.id, message))
         if self._congested:
-            self.tasks.spawn(_let_drain(link, set(self._congested)))
+            self._tasks.spawn(_let_drain(link, set(self._congested)))
         elif link.connection.serving > BUSY_SERVING:
-            self.tasks.spawn(_let_settle(link))
+            self._tasks.spawn(_let_settle(link))
 
     def disconnected(self, link: WorkerLink) -> None:
         """See `Switchboard.disconnected`."""
         del self._links[link.connection.id]
         self._perform(on_disconnect(self._state, link.connection.id))
+
+    async def stop(self) -> None:
+        """End handlers and timers; whoever waits for an answer hears that there is none."""
+        await self._tasks.close()
+        for call_id in list(self._state.calls):
+            self._perform(answered(self._state, call_id, None, STOPPED))
 
     def _perform(self, actions: act.Actions) -> None:
         for action in actions:
@@ -83,11 +89,11 @@ class Core:
             case act.Send(connection, message):
                 self._send(connection, message)
             case act.Serve():
-                self.tasks.spawn(self._serve(action))
+                self._tasks.spawn(self._serve(action))
             case act.Resolve():
                 self.host.resolve(action)
             case act.After(seconds, timer):
-                self.tasks.spawn(self._wait(seconds, timer))
+                self._tasks.spawn(self._wait(seconds, timer))
             case act.Bind() | act.Unbind():
                 self._bind(action)
             case act.Close() | act.Evict():
@@ -128,9 +134,6 @@ class Core:
             result = await self.host.handlers[call.function_id](call.data, call.caller)
         except FunctionError as failure:
             error = ErrorBody(failure.code, failure.message, failure.stacktrace)
-        except asyncio.CancelledError:
-            self._perform(answered(self._state, call.call_id, None, STOPPED))
-            raise
         except Exception as failure:  # a defect of the handler, which must not end the engine
             _log.exception("`%s` failed", call.function_id)
             error = ErrorBody("invocation_failed", str(failure))

@@ -102,7 +102,7 @@ class Engine:
             for socket in sockets:
                 await socket.gone.wait()
             await server.wait_closed()
-        await self._core.tasks.close()
+        await self._core.stop()
 
     def _open_socket(self) -> Socket:
         socket = Socket(self._door, self._flusher)
