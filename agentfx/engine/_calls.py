@@ -21,6 +21,9 @@ ENQUEUE = "engine::queue::enqueue"
 MAX_SERVING = 10_000
 """Calls of one connection that may run in this process at a time; more are refused."""
 
+MAX_CALLS = 100_000
+"""Calls of one connection that may be under way, made or running; it may make no more."""
+
 _UNTRACED = Trace()
 STOPPED = ErrorBody("invocation_stopped", "Invocation stopped")
 
@@ -113,6 +116,10 @@ def not_found(state: State, namespace: str, function_id: str) -> ErrorBody:
 _INVALID_NAMESPACE = ErrorBody("INVALID_NAMESPACE", "A namespace must not be blank.")
 
 
+def _overloaded(limit: int) -> ErrorBody:
+    return ErrorBody("overloaded", f"{limit} calls of this connection are under way")
+
+
 def _refuse(
     caller: Connection, answer_id: str | None, function_id: str, error: ErrorBody
 ) -> Actions:
@@ -132,8 +139,11 @@ def _route(
     if function.owner is None:
         return _serve(state, function, caller, answer_id, message, receipt)
     data = message.data
-    if caller is not None and is_object(data):
-        data["_caller_worker_id"] = caller.id
+    if caller is not None:
+        if len(caller.calls) >= MAX_CALLS:
+            return _refuse(caller, answer_id, message.function_id, _overloaded(MAX_CALLS))
+        if is_object(data):
+            data["_caller_worker_id"] = caller.id
     if answer_id is None:
         call_id = state.new_id()
     else:
@@ -160,8 +170,7 @@ def _serve(
     receipt: str | None,
 ) -> Actions:
     if caller is not None and caller.serving >= MAX_SERVING:
-        error = ErrorBody("overloaded", f"{MAX_SERVING} calls of this connection are running")
-        return _refuse(caller, answer_id, message.function_id, error)
+        return _refuse(caller, answer_id, message.function_id, _overloaded(MAX_SERVING))
     call = _begin(state, function, caller, answer_id, message.function_id, receipt)
     if function.builtin is not None:
         return _run_builtin(state, function.builtin, call, caller, message.data)

@@ -1,5 +1,6 @@
 import pytest
 
+from agentfx.engine import _calls
 from agentfx.engine._actions import Resolve, Send, Serve
 from agentfx.engine._calls import (
     MAX_SERVING,
@@ -192,6 +193,21 @@ def test_one_connection_cannot_have_everything_run_here(routing: Routing) -> Non
     assert answer.error.code == "overloaded"
     answered(routing.state, "0", None, None)
     assert of(routing.call(caller, "g", {}, "more"), Serve)
+
+
+def test_one_connection_cannot_have_everything_under_way(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_calls, "MAX_CALLS", 3)
+    worker, caller = routing.connect("w"), routing.connect("c")
+    routing.register(worker, "f")
+    for number in range(3):
+        assert sent(routing.call(caller, "f", {}, str(number)), InvokeFunction)
+    (answer,) = sent(routing.call(caller, "f", {}, "more"), InvocationResult)
+    assert answer.error is not None
+    assert answer.error.code == "overloaded"
+    routing.tell(worker, InvocationResult("0", "f"))
+    assert sent(routing.call(caller, "f", {}, "more"), InvokeFunction)
 
 
 def test_this_process_calls_workers_and_itself(routing: Routing) -> None:

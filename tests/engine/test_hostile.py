@@ -25,6 +25,8 @@ UPGRADE = (
 
 
 SESAME = "secret"
+LONG = 1.0
+"""Seconds that a bystander's call never takes, even on a busy machine."""
 
 
 class Raw:
@@ -290,11 +292,14 @@ async def test_many_connections(engine: Engine) -> None:
 
 async def _while_flooding(engine: Engine, frames: bytes, seconds: float = 1.0) -> float:
     """The slowest call of a bystander while somebody sends as fast as the engine reads."""
-    async with bystanders(engine) as took, raw(engine) as client:
+    async with bystanders(engine) as took, raw(engine) as client, raw(engine) as sink:
         await client.shake_hands()
+        await sink.shake_hands()
+        sink.frame(b'{"type":"invokefunction","function_id":"engine::workers::register","data":{}}')
+        sink.frame(b'{"type":"registerfunction","id":"sink::f"}')
 
-        async def read() -> None:
-            while await client.reader.read(1 << 20):
+        async def read(from_: Raw) -> None:
+            while await from_.reader.read(1 << 20):
                 pass
 
         async def flood() -> None:
@@ -303,7 +308,7 @@ async def _while_flooding(engine: Engine, frames: bytes, seconds: float = 1.0) -
                 await client.writer.drain()
 
         before = len(took)
-        tasks: list[Awaitable[None]] = [read(), flood()]
+        tasks: list[Awaitable[None]] = [read(client), read(sink), flood()]
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*tasks), seconds)
         assert len(took) > before + 10
@@ -323,12 +328,12 @@ def _framed(message: Frame, times: int) -> bytes:
         pytest.param({"type": "nonsense", "pad": "x" * 200}, id="nonsense"),
         pytest.param({"type": "ping", "pad": "x" * 200}, id="ping"),
         pytest.param(INVOKE, id="served-in-process"),
-        pytest.param(INVOKE | {"function_id": "bystander::echo", "data": {"n": 1}}, id="routed"),
+        pytest.param(INVOKE | {"function_id": "sink::f"}, id="routed"),
         pytest.param(INVOKE | {"function_id": "engine::functions::list"}, id="listing"),
     ],
 )
 async def test_a_flood_stops_nobody(engine: Engine, message: Frame) -> None:
-    assert await _while_flooding(engine, _framed(message, 500)) < 0.5
+    assert await _while_flooding(engine, _framed(message, 500)) < LONG
 
 
 @pytest.mark.slow
@@ -354,7 +359,7 @@ async def test_who_does_not_read_is_cut_off(
             while await still_there():
                 data = {"scope": "s", "key": "k", "value": "x" * 200_000}
                 await writer.result("state::set", data)
-        assert max(took[before:]) < 0.5
+        assert max(took[before:]) < LONG
 
 
 @pytest.mark.slow
@@ -389,7 +394,7 @@ async def test_who_calls_faster_than_the_other_reads_is_held_back(
             await asyncio.wait_for(call_on(), 0.25)
         eager.frame(b'{"type":"ping"}')  # answered only once the deaf one has been cut off
         await eager.reader.readuntil(b"pong")
-        assert max(took[before:]) < 0.5
+        assert max(took[before:]) < LONG
 
 
 async def test_a_client_cannot_answer_for_another(engine: Engine) -> None:
