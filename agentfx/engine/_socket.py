@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import State
+from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 
 from agentfx.wire import MAX_FRAME, MAX_MESSAGE
@@ -113,6 +113,7 @@ class Socket(asyncio.Protocol):
         self._protocol = ServerProtocol(max_size=(MAX_MESSAGE, MAX_FRAME), logger=_quiet)
         self._receiver: Receiver | None = None
         self._backlog: deque[memoryview] = deque()
+        self._events: deque[Event] = deque()
         self._partial, self._partial_text = bytearray(), True
         self._outgoing: list[tuple[bytes, bool]] = []
         self._held = self._resting = self._closing = False
@@ -146,6 +147,7 @@ class Socket(asyncio.Protocol):
         """Drop the connection at once."""
         self._outgoing.clear()
         self._backlog.clear()
+        self._events.clear()
         self._transport.abort()
 
     def hold(self) -> None:
@@ -219,6 +221,7 @@ class Socket(asyncio.Protocol):
         self._protocol.receive_eof()
         receiver, self._receiver = self._receiver, None
         self._backlog.clear()
+        self._events.clear()
         self.gone.set()
         if receiver is not None:
             receiver.closed()
@@ -240,9 +243,12 @@ class Socket(asyncio.Protocol):
         ends = self._loop.time() + TURN_SECONDS
         self._flusher.begin()
         try:
-            while self._backlog and not self._held:
-                self._feed(self._next_slice())
-                if self._backlog and self._loop.time() > ends:
+            while not self._held and (self._events or self._backlog):
+                if self._events:
+                    self._take(self._events.popleft())
+                else:
+                    self._parse(self._next_slice())
+                if self._loop.time() > ends:
                     break
         finally:
             self._flusher.end()
@@ -250,7 +256,7 @@ class Socket(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Handle the rest in the next turn of the loop, and read no more before that is done."""
-        if self._backlog:
+        if self._events or self._backlog:
             self._transport.pause_reading()
             if not self._held and not self._resting:
                 self._resting = True
@@ -264,18 +270,23 @@ class Socket(asyncio.Protocol):
             self._backlog.appendleft(data[_SLICE:])
         return bytes(data[:_SLICE])
 
-    def _feed(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
-            if isinstance(event, Request):
-                self._shake_hands(event)
-            elif isinstance(event, Frame) and event.opcode in _DATA:
-                self._assemble(event)
+        self._events += self._protocol.events_received()
+        if self._protocol.state is not State.OPEN:
+            while self._events:  # the client's last words, before it is gone
+                self._take(self._events.popleft())
         self._write()
         # A frame beyond the limit, or none at all: do not read the rest politely. Neither go on
         # answering the pings of somebody who does not read the answers.
         if self._protocol.parser_exc is not None or self.waiting_bytes > HARD_BUFFER:
             self.cut()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Request):
+            self._shake_hands(event)
+        elif isinstance(event, Frame) and event.opcode in _DATA:
+            self._assemble(event)
 
     def _shake_hands(self, request: Request) -> None:
         self._deadline.cancel()
