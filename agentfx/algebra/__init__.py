@@ -73,6 +73,7 @@ from agentfx.algebra._structure import fingerprint as fingerprint
 from agentfx.algebra._structure import name_of as name_of
 from agentfx.algebra._structure import node as node
 from agentfx.algebra._task import Action as Action
+from agentfx.algebra._task import ActionCall as ActionCall
 from agentfx.algebra._task import AnyTask as AnyTask
 from agentfx.algebra._task import DirectCall as DirectCall
 from agentfx.algebra._task import Task as Task

@@ -139,7 +139,11 @@ class Contract:
             for name, default in self._defaults.items()
         }
         config = ConfigDict(
-            extra="forbid", title=self.task, ser_json_bytes="base64", val_json_bytes="base64"
+            extra="forbid",
+            title=self.task,
+            ser_json_bytes="base64",
+            val_json_bytes="base64",
+            ser_json_inf_nan="constants",
         )
         return create_model("Input", __config__=config, **fields)
 

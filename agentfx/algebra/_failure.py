@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from typing_extensions import dataclass_transform
 
 
-@dataclass_transform(eq_default=True, kw_only_default=True)
+@dataclass_transform(eq_default=False, kw_only_default=True)
 class Failure(Exception):
     """Base of declared failures; fields come from annotations and are given by keyword.
 

@@ -59,7 +59,9 @@ class JsonType:
     def _adapter(self) -> "TypeAdapter[Any]":
         from pydantic import ConfigDict, PydanticUserError, TypeAdapter
 
-        config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+        config = ConfigDict(
+            ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
+        )
         try:
             return TypeAdapter(self.annotation, config=config)
         except PydanticUserError:  # a model or dataclass brings a configuration of its own

@@ -6,6 +6,7 @@ methods of a dataclass would meet.
 
 import reprlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import partial
 from hashlib import blake2b
@@ -19,6 +20,10 @@ C = TypeVar("C")
 CHAIN_HEAD, CHAIN_TAIL = 12, 4
 """How many steps of a long chain `repr` shows at its two ends."""
 
+NESTED = 1
+"""How deep programs inside of programs are shown; shared parts would be shown again and again."""
+
+_depth: ContextVar[int] = ContextVar("agentfx_depth", default=0)
 _text = reprlib.Repr()
 _text.maxstring = _text.maxother = 80
 _text.maxlist = _text.maxtuple = _text.maxdict = _text.maxset = 4
@@ -57,9 +62,16 @@ class Structure:
 
 def brief(value: object) -> str:
     """A bounded, one-line text of a value or a node."""
-    if isinstance(value, Structure):
+    if not isinstance(value, Structure):
+        return _text.repr(value)
+    depth = _depth.get()
+    if depth >= NESTED:
+        return "…"
+    token = _depth.set(depth + 1)
+    try:
         return _render(value, 2, 1)
-    return _text.repr(value)
+    finally:
+        _depth.reset(token)
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -110,7 +110,7 @@ class Action(Generic[P, A, E]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Effect[A, E]:
         """An effect that runs this with the arguments."""
-        return TaskCall(self, args, kwargs)
+        return ActionCall(self, args, kwargs)
 
     def for_each(
         self: OneItem[B, A2, E2], items: Iterable[B], *, concurrency: int = 8
@@ -163,8 +163,25 @@ class TaskCall(Replayable[A, E, R]):
 
     def chain(self) -> tuple[None, str]:
         """See `Structure.chain`."""
-        texts = [*map(brief, self.args), *(f"{k}={brief(v)}" for k, v in self.kwargs.items())]
-        return None, f"{self.task.id}({', '.join(texts)})"
+        return None, _called(self.task, self.args, self.kwargs)
+
+
+@node
+class ActionCall(Effect[A, E, R]):
+    """Run an action with arguments: a durable job that runs at most once, and no second time."""
+
+    task: AnyTask
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def chain(self) -> tuple[None, str]:
+        """See `Structure.chain`."""
+        return None, _called(self.task, self.args, self.kwargs)
+
+
+def _called(task: AnyTask, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    texts = [*map(brief, args), *(f"{name}={brief(value)}" for name, value in kwargs.items())]
+    return f"{task.id}({', '.join(texts)})"
 
 
 @node

@@ -37,7 +37,7 @@ from agentfx.interpreters._journal import (
 from agentfx.interpreters._pending import PendingJobs
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._values import idempotency_key, keyed
-from agentfx.interpreters._walk import AnyExit, Child, Item, table_of, walk
+from agentfx.interpreters._walk import AnyExit, Call, Child, Item, table_of, walk
 from agentfx.interpreters._window import run_window
 from agentfx.jobs import Job, call_key, job_id
 
@@ -87,7 +87,7 @@ class DistLeaves:
                 task.cancel()
             await asyncio.wait(beside)
 
-    async def call(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
+    async def call(self, step: Step, call: Call) -> AnyExit:
         """See `Leaves.call`."""
         task = call.task
         try:

@@ -31,7 +31,7 @@ from agentfx.interpreters._observe import Events, Observer
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._sync import run_sync
 from agentfx.interpreters._values import decode_step, encode_step, idempotency_key, keyed
-from agentfx.interpreters._walk import AnyExit, Child, Item, table_of, walk
+from agentfx.interpreters._walk import AnyExit, Call, Child, Item, table_of, walk
 from agentfx.interpreters._window import run_window
 from agentfx.jobs import call_key, job_id, new_run_id
 
@@ -84,7 +84,7 @@ class _Memory:
         self._events.emit("run_ended", ms=self._ms(begun), error=error)
         return exit_
 
-    async def call(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
+    async def call(self, step: Step, call: Call) -> AnyExit:
         """See `Leaves.call`."""
         task = call.task
         try:

@@ -16,6 +16,7 @@ from typing import Any, Never, NoReturn, Protocol, TypeAlias
 
 from agentfx.algebra import (
     Action,
+    ActionCall,
     AnyEffect,
     Attempt,
     Catch,
@@ -51,6 +52,7 @@ from agentfx.jobs import chance, job_id
 
 AnyExit: TypeAlias = Exit[Any, Any]
 Child: TypeAlias = Callable[[], Awaitable[AnyExit]]
+Call: TypeAlias = TaskCall[Any, Any, Any] | ActionCall[Any, Any, Any]
 Item: TypeAlias = Callable[[int], Awaitable[AnyExit]]
 
 
@@ -59,8 +61,8 @@ class Leaves(Protocol):
 
     run_id: str
 
-    async def call(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
-        """Run a task."""
+    async def call(self, step: Step, call: Call) -> AnyExit:
+        """Run a task or an action."""
         ...
 
     async def direct(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
@@ -248,7 +250,7 @@ class _Walk:
 
     async def _leaf(self, node: _Outer) -> AnyExit:
         match node:
-            case TaskCall():
+            case TaskCall() | ActionCall():
                 return await self.leaves.call(self.next_step(), node)
             case Use() | Attempt():
                 return await self._compute(node)
@@ -429,7 +431,7 @@ def _restore_on_error(walk: _Walk, frame: _Restore, exit_: Err[Any]) -> None:
     walk.given, walk.scope = frame.given, frame.scope
 
 
-_LEAF_KINDS = (TaskCall, DirectCall, Use, Attempt, Sleep, ForEach, Timeout)
+_LEAF_KINDS = (TaskCall, ActionCall, DirectCall, Use, Attempt, Sleep, ForEach, Timeout)
 _ENTER: dict[type, Callable[[_Walk, Any], AnyEffect]] = {
     FlatMap: _push,
     Map: _push,
