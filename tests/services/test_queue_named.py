@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentfx.services._host import FunctionError, Host
-from agentfx.services.queue import QueueConfig, QueueSettings
+from agentfx.services.queue import QueueConfig, QueueSettings, _payloads, _service
 from agentfx.services.queue._rules import MAX_LOSSES
 from tests.services.kit import HandClock, Recorder, Services, eventually, failures, quiet, services
 
@@ -209,6 +209,32 @@ async def test_what_cannot_be_enqueued_is_refused(
     full["messageReceiptId"] = "r"
     assert await kit.refused("engine::queue::enqueue", **{**full, **asked}) == code
     assert await kit.depth("jobs") == 0
+
+
+async def test_what_piles_up_before_the_store_is_refused(
+    kit: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_service, "MAX_WAITING_WRITES", -1)
+    asked: dict[str, Any] = {"queue": "jobs", "function_id": "f", "data": 1}
+    refused = await kit.refused("engine::queue::enqueue", **asked, messageReceiptId="r")
+    assert refused == "overloaded"
+    assert await kit.refused("iii::durable::publish", topic="t", data=1) == "overloaded"
+
+
+async def test_payloads_beyond_the_bound_are_read_when_they_are_due(
+    kit: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_payloads, "MAX_BYTES", 10)
+    work = Recorder()
+    work.gate.clear()
+    kit.host.serve("work", work)
+    sent = [number * "x" for number in range(8)]
+    for data in sent:
+        await kit.enqueue("jobs", "work", data)
+    await eventually(lambda: work.running == 2)
+    work.gate.set()
+    await kit.empty("jobs")
+    assert sorted(work.calls) == sent
 
 
 async def test_trace_context_travels_with_the_message(kit: Services) -> None:

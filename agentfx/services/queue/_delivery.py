@@ -12,6 +12,7 @@ from agentfx.services._host import FunctionError, Host, Trace
 from agentfx.services._store import Message, QueueKey, StorageFullError, Store, Ticket, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.queue._line import Line
+from agentfx.services.queue._payloads import Payloads
 from agentfx.services.queue._rules import Policy, after_failure, after_loss, rendered
 from agentfx.wire import Json
 
@@ -54,24 +55,27 @@ class Deliveries:
         self._store, self._host, self._clock, self._tasks = store, host, clock, tasks
         self._new_trace = new_trace
         self._announced = 0
+        self._payloads = Payloads()
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
         return int(self._clock.wall() * 1000)
 
-    def pump(self, lane: Lane, fresh: dict[int, Message] | None = None) -> None:
-        """Hand out what is due.
+    def accept(self, lane: Lane, ticket: Ticket, message: Message) -> None:
+        """Take on a message that was just stored."""
+        self._payloads.put(ticket.seq, message)
+        lane.line.add(ticket)
+        self.pump(lane)
 
-        Args:
-            lane: The queue.
-            fresh: Messages that were just stored, which need not be read again.
-        """
+    def pump(self, lane: Lane) -> None:
+        """Hand out what is due."""
         tickets = lane.line.take(self.now_ms())
-        if tickets and fresh and all(ticket.seq in fresh for ticket in tickets):
-            for ticket in tickets:
-                self._tasks.spawn(self._deliver(lane, ticket, fresh[ticket.seq]))
-        elif tickets:
-            self._tasks.spawn(self._read_and_deliver(lane, tickets))
+        kept = {ticket.seq: self._payloads.take(ticket.seq) for ticket in tickets}
+        messages = {seq: message for seq, message in kept.items() if message is not None}
+        if len(messages) == len(tickets):
+            self._deliver_all(lane, tickets, messages)
+        else:
+            self._tasks.spawn(self._read_and_deliver(lane, tickets, messages))
         self._arm(lane)
 
     def announced(self, lane: Lane, namespace: str, function_id: str) -> None:
@@ -97,9 +101,14 @@ class Deliveries:
         lane.timer = None
         self.pump(lane)
 
-    async def _read_and_deliver(self, lane: Lane, tickets: list[Ticket]) -> None:
-        seqs = [ticket.seq for ticket in tickets]
-        messages = await self._store.read(lambda rows: rows.queues.messages(seqs))
+    async def _read_and_deliver(
+        self, lane: Lane, tickets: list[Ticket], messages: dict[int, Message]
+    ) -> None:
+        seqs = [ticket.seq for ticket in tickets if ticket.seq not in messages]
+        messages |= await self._store.read(lambda rows: rows.queues.messages(seqs))
+        self._deliver_all(lane, tickets, messages)
+
+    def _deliver_all(self, lane: Lane, tickets: list[Ticket], messages: dict[int, Message]) -> None:
         for ticket in tickets:
             if ticket.seq in messages:
                 self._tasks.spawn(self._deliver(lane, ticket, messages[ticket.seq]))
@@ -112,6 +121,7 @@ class Deliveries:
             await self._call(lane, message)
         except FunctionError as error:
             if error.code == "function_not_found":
+                self._payloads.put(ticket.seq, message)
                 self._function_missing(lane, ticket, heard_nothing=announced == self._announced)
             else:
                 await self._failed(lane, ticket, error)

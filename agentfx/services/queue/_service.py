@@ -100,6 +100,8 @@ class QueueService:
         for function_id in self._functions():
             self._host.withdraw(function_id)
         self._host.retract(TRIGGER_TYPE)
+        self._lanes.clear()  # the host may still tell of functions
+        self._named.clear()
         await self._tasks.close()
 
     def bind(self, binding: Binding) -> None:
@@ -216,8 +218,7 @@ class QueueService:
         for queue_id, ticket, message in await _stored(self._store.write(operation)):
             lane = self._lanes.get(queue_id)
             if lane is not None:
-                lane.line.add(ticket)
-                self._deliveries.pump(lane, {ticket.seq: message})
+                self._deliveries.accept(lane, ticket, message)
         return None
 
     async def _enqueue(self, data: Json, caller: str | None) -> Json:
@@ -241,8 +242,7 @@ class QueueService:
         self._accepting()
         queue_id = lane.queue_id
         ticket = await _stored(self._store.write(lambda rows: rows.queues.add(queue_id, message)))
-        lane.line.add(ticket)
-        self._deliveries.pump(lane, {ticket.seq: message})
+        self._deliveries.accept(lane, ticket, message)
         return {"messageReceiptId": message.id}
 
     def _accepting(self) -> None:
