@@ -23,9 +23,9 @@ class Attempt(Effect[A, E, R]):
     raises: tuple[type[Failure], ...]
     returns: Any
 
-    def chain(self) -> tuple[None, str]:
-        """See `Structure.chain`."""
-        return None, f"attempt({name_of(self.f)})"
+    def text(self) -> str:
+        """See `Structure.text`."""
+        return f"attempt({name_of(self.f)})"
 
 
 @overload

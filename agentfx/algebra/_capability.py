@@ -175,10 +175,10 @@ class Use(Effect[A, E, R]):
     raises: tuple[type[Failure], ...]
     returns: Any
 
-    def chain(self) -> tuple[None, str]:
-        """See `Structure.chain`."""
+    def text(self) -> str:
+        """See `Structure.text`."""
         text = str(self.f) if isinstance(self.f, MethodCall) else f"use({name_of(self.f)})"
-        return None, f"{self.capability.__name__}.{text}"
+        return f"{self.capability.__name__}.{text}"
 
 
 @node
@@ -188,6 +188,6 @@ class Provide(Effect[A, E, R]):
     first: AnyEffect
     given: Given[Any]
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        """See `Structure.chain`."""
-        return self.first, f".provide({self.given!r})"
+    def text(self) -> str:
+        """See `Structure.text`."""
+        return f".provide({self.given!r})"

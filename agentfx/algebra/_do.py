@@ -53,7 +53,7 @@ class DoBlock(Effect[A, E, R]):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    def chain(self) -> tuple[None, str]:
-        """See `Structure.chain`."""
+    def text(self) -> str:
+        """See `Structure.text`."""
         texts = [*map(brief, self.args), *(f"{k}={brief(v)}" for k, v in self.kwargs.items())]
-        return None, f"{name_of(self.function)}({', '.join(texts)})"
+        return f"{name_of(self.function)}({', '.join(texts)})"

@@ -154,8 +154,8 @@ class Succeed(Effect[A]):
 
     value: A
 
-    def chain(self) -> tuple[None, str]:
-        return None, f"succeed({brief(self.value)})"
+    def text(self) -> str:
+        return f"succeed({brief(self.value)})"
 
 
 @node
@@ -164,8 +164,8 @@ class Fail(Effect[Never, E]):
 
     error: E
 
-    def chain(self) -> tuple[None, str]:
-        return None, f"fail({brief(self.error)})"
+    def text(self) -> str:
+        return f"fail({brief(self.error)})"
 
 
 @node
@@ -175,8 +175,8 @@ class Map(Effect[A, E, R]):
     first: AnyEffect
     f: Callable[[Any], Any]
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".map({name_of(self.f)})"
+    def text(self) -> str:
+        return f".map({name_of(self.f)})"
 
 
 @node
@@ -186,8 +186,8 @@ class FlatMap(Effect[A, E, R]):
     first: AnyEffect
     f: Callable[[Any], AnyEffect]
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".flat_map({name_of(self.f)})"
+    def text(self) -> str:
+        return f".flat_map({name_of(self.f)})"
 
 
 @node
@@ -197,8 +197,8 @@ class Zip(Effect[A, E, R]):
     first: AnyEffect
     second: AnyEffect
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".zip({brief(self.second)})"
+    def text(self) -> str:
+        return f".zip({brief(self.second)})"
 
 
 @node
@@ -208,8 +208,8 @@ class CatchAll(Effect[A, E, R]):
     first: AnyEffect
     f: Callable[[Any], AnyEffect]
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".catch_all({name_of(self.f)})"
+    def text(self) -> str:
+        return f".catch_all({name_of(self.f)})"
 
 
 @node
@@ -220,8 +220,8 @@ class Catch(Effect[A, E, R]):
     failure: type[Failure]
     f: Callable[[Any], AnyEffect]
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".catch(on({self.failure.__name__}).do({name_of(self.f)}))"
+    def text(self) -> str:
+        return f".catch(on({self.failure.__name__}).do({name_of(self.f)}))"
 
 
 @node
@@ -230,8 +230,8 @@ class Either(Effect[A, E, R]):
 
     first: AnyEffect
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, ".either()"
+    def text(self) -> str:
+        return ".either()"
 
 
 @node
@@ -241,8 +241,8 @@ class Timeout(Effect[A, E, R]):
     first: AnyEffect
     seconds: float
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".timeout({self.seconds:g})"
+    def text(self) -> str:
+        return f".timeout({self.seconds:g})"
 
 
 @node
@@ -252,8 +252,8 @@ class Ensuring(Effect[A, E, R]):
     first: AnyEffect
     finalizer: AnyEffect
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".ensuring({brief(self.finalizer)})"
+    def text(self) -> str:
+        return f".ensuring({brief(self.finalizer)})"
 
 
 @node
@@ -263,8 +263,8 @@ class Named(Effect[A, E, R]):
     first: AnyEffect
     label: str
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".named({self.label!r})"
+    def text(self) -> str:
+        return f".named({self.label!r})"
 
 
 @node
@@ -274,8 +274,8 @@ class NamedCall(Replayable[A, E, R]):
     first: Replayable[Any, Any, Any]
     label: str
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".named({self.label!r})"
+    def text(self) -> str:
+        return f".named({self.label!r})"
 
 
 @node
@@ -285,8 +285,8 @@ class Retry(Replayable[A, E, R]):
     first: Replayable[Any, Any, Any]
     schedule: Schedule
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        return self.first, f".retry({self.schedule})"
+    def text(self) -> str:
+        return f".retry({self.schedule})"
 
 
 @node
@@ -295,5 +295,5 @@ class Sleep(Effect[None]):
 
     seconds: float
 
-    def chain(self) -> tuple[None, str]:
-        return None, f"sleep({self.seconds:g})"
+    def text(self) -> str:
+        return f"sleep({self.seconds:g})"

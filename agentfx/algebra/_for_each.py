@@ -21,12 +21,12 @@ class ForEach(Effect[A, E, R]):
     concurrency: int
     local_only: bool
 
-    def chain(self) -> tuple[None, str]:
-        """See `Structure.chain`."""
+    def text(self) -> str:
+        """See `Structure.text`."""
         name = "for_each_par" if self.local_only else "for_each"
         body = getattr(self.f, "id", None) or name_of(self.f)
         items = brief(self.items) if len(self.items) < 4 else f"{len(self.items):,} items"
-        return None, f"{name}({items}, {body}, concurrency={self.concurrency})"
+        return f"{name}({items}, {body}, concurrency={self.concurrency})"
 
 
 def window(concurrency: int) -> int:

@@ -55,9 +55,9 @@ class Structure:
     def __reduce__(self) -> tuple[Callable[..., "Structure"], tuple[list[Any]]]:
         return _rebuild, (_tape(self),)
 
-    def chain(self) -> "tuple[Structure | None, str]":
-        """The node this one continues, if any, and the text that it adds."""
-        return None, type(self).__name__
+    def text(self) -> str:
+        """What this node adds to the text of `first`, the node that it continues."""
+        return type(self).__name__
 
 
 def brief(value: object) -> str:
@@ -183,16 +183,18 @@ def _rebuild(tape: list[Any]) -> Structure:
 
 
 def _render(value: Structure, head: int, tail: int) -> str:
-    texts: list[str] = []
-    current: Structure | None = value
-    while current is not None:
-        current, text = current.chain()
-        texts.append(text)
-    texts.reverse()
-    hidden = len(texts) - 1 - head - tail
-    if hidden > 0:
-        texts[1 + head : len(texts) - tail] = [f" …{hidden:,} more… "]
-    return "".join(texts)
+    nodes: list[Structure] = []
+    current: object = value
+    while isinstance(current, Structure):
+        nodes.append(current)
+        current = getattr(current, "first", None)
+    nodes.reverse()
+    hidden = len(nodes) - 1 - head - tail
+    if hidden <= 0:
+        return "".join(node.text() for node in nodes)
+    begin, end = nodes[: 1 + head], nodes[len(nodes) - tail :]
+    dots = f" …{hidden:,} more… "
+    return "".join([*(n.text() for n in begin), dots, *(n.text() for n in end)])
 
 
 def fingerprint(root: Structure) -> str:

@@ -20,7 +20,7 @@ from typing_extensions import TypeVar
 
 from agentfx.algebra._capability import as_failures
 from agentfx.algebra._contract import Contract
-from agentfx.algebra._effect import A, AnyEffect, E, Effect, R, Replayable, positive
+from agentfx.algebra._effect import A, E, Effect, R, Replayable, positive
 from agentfx.algebra._failure import ContractViolation, Failure, TaskError
 from agentfx.algebra._for_each import ForEach, window
 from agentfx.algebra._registry import register
@@ -161,9 +161,9 @@ class TaskCall(Replayable[A, E, R]):
         """See `Replayable.direct`."""
         return DirectCall(self)
 
-    def chain(self) -> tuple[None, str]:
-        """See `Structure.chain`."""
-        return None, _called(self.task, self.args, self.kwargs)
+    def text(self) -> str:
+        """See `Structure.text`."""
+        return _called(self.task, self.args, self.kwargs)
 
 
 @node
@@ -174,9 +174,9 @@ class ActionCall(Effect[A, E, R]):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    def chain(self) -> tuple[None, str]:
-        """See `Structure.chain`."""
-        return None, _called(self.task, self.args, self.kwargs)
+    def text(self) -> str:
+        """See `Structure.text`."""
+        return _called(self.task, self.args, self.kwargs)
 
 
 def _called(task: AnyTask, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -188,11 +188,11 @@ def _called(task: AnyTask, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str
 class DirectCall(Effect[A, E, R]):
     """Run a task by a plain call to a worker: not durable, not run again."""
 
-    call: TaskCall[Any, Any, Any]
+    first: TaskCall[Any, Any, Any]
 
-    def chain(self) -> tuple[AnyEffect, str]:
-        """See `Structure.chain`."""
-        return self.call, ".direct()"
+    def text(self) -> str:
+        """See `Structure.text`."""
+        return ".direct()"
 
 
 def _takes_context(function: Callable[..., Any]) -> bool:

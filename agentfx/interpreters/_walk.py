@@ -266,7 +266,7 @@ class _Walk:
                 await self.leaves.wait(self.next_step(), node.seconds)
                 return Ok(None)
             case DirectCall():
-                return await self.leaves.direct(self.next_step(), node.call)
+                return await self.leaves.direct(self.next_step(), node.first)
             case _Pause():
                 await self.leaves.wait(node.step, node.seconds)
                 return Ok(None)
