@@ -16,6 +16,7 @@ from agentfx.services import (
     QueueService,
     QueueSettings,
     RosterRow,
+    SessionService,
     SqliteStore,
     StateService,
     StateSettings,
@@ -40,14 +41,18 @@ async def _serve(options: EngineOptions) -> int:
     store = SqliteStore(home.store, on_broken=lambda error: os._exit(BROKEN))
     engine = Engine(host=options.host, port=options.port, token=options.token, clock=clock)
     services = DispatchService(store, engine.host, clock, process_ended)
+    sessions = SessionService(store, services.jobs, clock)
     try:
         if config.state is not None:
             await StateService(store, engine.host, config.state).start()
         if config.queue is not None:
             await QueueService(store, engine.host, config.queue, clock=clock).start()
+        await sessions.prepare()
         await services.start()
+        await sessions.start()
         await engine.start()  # last: whoever connects finds the services
         await leave.wait()
+        await sessions.stop()
         await services.stop()
     finally:
         await engine.stop()

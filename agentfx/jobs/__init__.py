@@ -20,3 +20,10 @@ from agentfx.jobs._job import Started as Started
 from agentfx.jobs._job import Stop as Stop
 from agentfx.jobs._job import task_error as task_error
 from agentfx.jobs._roster import Worker as Worker
+from agentfx.jobs._session import CallState as CallState
+from agentfx.jobs._session import Pulse as Pulse
+from agentfx.jobs._session import Result as Result
+from agentfx.jobs._session import Results as Results
+from agentfx.jobs._session import ghost as ghost
+from agentfx.jobs._session import needs_step as needs_step
+from agentfx.jobs._session import result_of as result_of

@@ -12,5 +12,6 @@ from agentfx.services._store import StoreTooNewError as StoreTooNewError
 from agentfx.services.dispatch import DispatchService as DispatchService
 from agentfx.services.queue import QueueService as QueueService
 from agentfx.services.queue import QueueSettings as QueueSettings
+from agentfx.services.sessions import SessionService as SessionService
 from agentfx.services.state import StateService as StateService
 from agentfx.services.state import StateSettings as StateSettings

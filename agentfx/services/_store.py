@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from agentfx.services._run_rows import JobRows, RosterRows, RunRows
+from agentfx.services._session_rows import SessionRows
 
 T = TypeVar("T")
 
@@ -225,6 +226,11 @@ class Transaction(Protocol):
     @property
     def roster(self) -> RosterRows:
         """Workers that were there."""
+        ...
+
+    @property
+    def sessions(self) -> SessionRows:
+        """Logs of sessions."""
         ...
 
 

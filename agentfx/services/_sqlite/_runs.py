@@ -86,7 +86,8 @@ class SqliteRuns:
     def recent(self, limit: int) -> list[RunRow]:
         """See `RunRows.recent`."""
         rows = self.connection.execute(
-            f"SELECT {_RUN} FROM runs ORDER BY no DESC LIMIT ?",  # noqa: S608
+            f"SELECT {_RUN} FROM runs WHERE fingerprint != 'session' "  # noqa: S608
+            "ORDER BY no DESC LIMIT ?",
             (limit,),
         )
         return [RunRow(*row) for row in rows]

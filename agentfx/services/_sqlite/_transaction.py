@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agentfx.services._sqlite._jobs import SqliteJobs
 from agentfx.services._sqlite._queues import SqliteQueues
 from agentfx.services._sqlite._runs import SqliteRoster, SqliteRuns
+from agentfx.services._sqlite._sessions import SqliteSessions
 from agentfx.services._sqlite._state import SqliteState
 
 
@@ -39,3 +40,8 @@ class SqliteTransaction:
     def roster(self) -> SqliteRoster:
         """See `Transaction.roster`."""
         return SqliteRoster(self.connection)
+
+    @property
+    def sessions(self) -> SqliteSessions:
+        """See `Transaction.sessions`."""
+        return SqliteSessions(self.connection)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from agentfx._clock import Clock
 from agentfx.jobs import (
@@ -24,9 +25,11 @@ from agentfx.services._run_rows import EventRow
 from agentfx.services._store import StorageFullError, Store, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch._outbox import Outbox
+from agentfx.services.dispatch._owner import JobOwner
 from agentfx.wire import Json
 
 T = TypeVar("T")
+Owned: TypeAlias = tuple[JobOwner, Any]
 
 PAYLOAD_BYTES = 64 * 1024 * 1024
 """Inputs of waiting jobs that are kept in memory; others are read when they start."""
@@ -79,6 +82,7 @@ class Core:
         self._changed = asyncio.Event()
         # For jobs that no run waits for: called with the outcome, and whether it is an error.
         self.ended: dict[str, Callable[[str, bool], None]] = {}
+        self.owners: dict[int, JobOwner] = {}
 
     # Memory of jobs
 
@@ -104,6 +108,28 @@ class Core:
         rows = await self.store.read(lambda t: t.jobs.fetch([job_id]))
         return rows[0] if rows else None
 
+    # Jobs that somebody else of the services owns
+
+    def own(self, run_no: int, owner: JobOwner) -> None:
+        """See `Jobs.own`."""
+        self.owners[run_no] = owner
+
+    def submit(self, jobs: Sequence[tuple[int, Job]]) -> None:
+        """See `Jobs.submit`."""
+        self.notify()
+        self.apply(self.dispatch.submit([self.remember(run_no, job) for run_no, job in jobs]))
+
+    def drop(self, jobs: Sequence[str]) -> None:
+        """See `Jobs.drop`."""
+        self.notify()
+        self.apply(self.dispatch.cancel(jobs))
+        for job_id in jobs:
+            self.forget(job_id)
+
+    def owner_of(self, job_id: str) -> JobOwner | None:
+        """Who keeps a record of this job, None if its run does."""
+        return self.owners.get(self._run_of.get(job_id, 0))
+
     # Decisions into deeds
 
     def apply(self, actions: Sequence[Action]) -> None:
@@ -115,15 +141,50 @@ class Core:
         if not actions:
             return
         rows = [row for action in actions for row in self._event_of(action)]
-        if any(_must_be_durable(action) for action in actions):
+        if any(self._must_be_durable(action) for action in actions):
             self.tasks.spawn(self._record_then_do(actions, rows))
         else:
             self.tasks.spawn(self.durably(lambda t: _write(t, actions, rows)))
             self._do(actions)
 
     async def _record_then_do(self, actions: Sequence[Action], rows: list[EventRow]) -> None:
-        await self.durably(lambda t: _write(t, actions, rows))
+        owned = [(action, self._record_of(action)) for action in actions]
+
+        def operation(t: Transaction) -> list[Any]:
+            _write(t, [action for action, record in owned if record is None], rows)
+            return [record(t) for _, record in owned if record is not None]
+
+        afters = await self.durably(operation)
         self._do(actions)
+        self.tell_owners(afters)
+
+    def _must_be_durable(self, action: Action) -> bool:
+        if isinstance(action, (Lost, Ended)):
+            return True
+        if not isinstance(action, Start):
+            return False
+        owner = self.owner_of(action.job)
+        return action.at_most_once or (owner is not None and owner.records_start(action.job))
+
+    def _record_of(self, action: Action) -> Callable[[Transaction], Owned] | None:
+        """How the owner of a job puts it on record, None if nobody owns it."""
+        owner = self.owner_of(action.job) if isinstance(action, (Start, Ended)) else None
+        if owner is None:
+            return None
+        if isinstance(action, Start):
+            return partial(_start_owned, owner, action, self._label(action.worker))
+        if isinstance(action, Ended):
+            return partial(_end_owned, owner, action)
+        return None
+
+    def tell_owners(self, afters: Iterable[Owned]) -> None:
+        """Hand over what follows from committed records."""
+        for owner, after in afters:
+            if after is not None:
+                owner.committed([after])
+
+    def _label(self, worker: str) -> str:
+        return self.labels.get(worker, worker)
 
     async def durably(self, operation: Callable[[Transaction], T]) -> T:
         """Write, and wait for room on a full disk: what happened is kept until it is on record."""
@@ -183,11 +244,11 @@ class Core:
         at = self.clock.wall()
         match action:
             case Start():
-                worker = self.labels.get(action.worker, action.worker)
+                worker = self._label(action.worker)
                 fields: Json = {"worker": worker, "delivery": action.delivery}
                 return [EventRow("job_started", at, job=action.job, fields=fields)]
             case Lost():
-                worker = self.labels.get(action.worker, action.worker)
+                worker = self._label(action.worker)
                 fields = {
                     "worker": worker,
                     "delivery": int(action.start.rpartition("/")[2]),
@@ -252,8 +313,18 @@ def _nobody(outcome: str, failed: bool) -> None:
     """The listener of a job that nobody but its run waits for."""
 
 
-def _must_be_durable(action: Action) -> bool:
-    return isinstance(action, (Lost, Ended)) or (isinstance(action, Start) and action.at_most_once)
+def _start_owned(owner: JobOwner, action: Start, worker: str, t: Transaction) -> Owned:
+    t.jobs.started(action.job, action.delivery, action.worker, alone=action.alone)
+    if not owner.records_start(action.job):
+        return owner, None
+    return owner, owner.started(t, action.job, worker, action.delivery)
+
+
+def _end_owned(owner: JobOwner, action: Ended, t: Transaction) -> Owned:
+    # Not a dead letter: its owner has gone on past it once this is committed.
+    if not t.jobs.settle(action.job, "done", dead_outcome(action)):
+        return owner, None
+    return owner, owner.settled(t, action.job, dead_outcome(action), "services")
 
 
 def _write(t: Transaction, actions: Sequence[Action], rows: list[EventRow]) -> None:

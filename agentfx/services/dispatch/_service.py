@@ -36,6 +36,7 @@ from agentfx.services.dispatch._messages import (
     WorkerName,
     parse,
 )
+from agentfx.services.dispatch._owner import Jobs
 from agentfx.services.dispatch._runs import Runs
 from agentfx.services.dispatch._workers import ProcessEnded, Workers
 from agentfx.wire import Json
@@ -63,6 +64,11 @@ class DispatchService:
         self._dead = DeadLetters(self._core)
         self._events = Events(self._core)
         self._served: list[str] = []
+
+    @property
+    def jobs(self) -> Jobs:
+        """For services that own jobs themselves."""
+        return self._core
 
     async def start(self) -> None:
         """Begin where the store's last life ended, then serve."""

@@ -8,7 +8,7 @@ from agentfx.jobs import Worker
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RosterRow, Settled
 from agentfx.services._store import Transaction
-from agentfx.services.dispatch._core import Core, exec_id
+from agentfx.services.dispatch._core import Core, Owned, exec_id
 from agentfx.services.dispatch._forward import Forward
 from agentfx.services.dispatch._messages import (
     Brings,
@@ -18,6 +18,7 @@ from agentfx.services.dispatch._messages import (
     Output,
     WorkerName,
 )
+from agentfx.services.dispatch._owner import JobOwner
 from agentfx.wire import Json
 
 PING_TIMEOUT_SECONDS = 5.0
@@ -89,7 +90,19 @@ class Workers:
         for outcome in message.outcomes:
             core.apply(core.dispatch.ended(message.worker, outcome.start, outcome.job))
             rows.append(_ended_event(outcome, label, core.clock.wall()))
-        won = await core.durably(lambda t: _settle(t, message.outcomes, rows))
+        owners = [core.owner_of(outcome.job) for outcome in message.outcomes]
+
+        def operation(t: Transaction) -> tuple[list[bool], list[Owned]]:
+            won = _settle(t, message.outcomes, owners, rows)
+            ended = zip(message.outcomes, owners, won, strict=True)
+            return won, [
+                (owner, owner.settled(t, outcome.job, outcome.outcome, label))
+                for outcome, owner, first in ended
+                if owner is not None and first
+            ]
+
+        won, afters = await core.durably(operation)
+        core.tell_owners(afters)
         for outcome, first in zip(message.outcomes, won, strict=True):
             core.to_workers.add(exec_id(message.worker), "confirm", outcome.start)
             self._tell(outcome, first)
@@ -227,10 +240,16 @@ def _leave(t: Transaction, worker_id: str, event: EventRow) -> None:
     t.jobs.record([event])
 
 
-def _settle(t: Transaction, outcomes: list[Outcome], rows: list[EventRow]) -> list[bool]:
+def _settle(
+    t: Transaction,
+    outcomes: list[Outcome],
+    owners: list[JobOwner | None],
+    rows: list[EventRow],
+) -> list[bool]:
     won: list[bool] = []
-    for outcome, row in zip(outcomes, rows, strict=True):
-        state: Settled = "dead" if outcome.dead else "done"
+    for outcome, owner, row in zip(outcomes, owners, rows, strict=True):
+        # An owner goes on past a failure at once, so there is nothing to redrive.
+        state: Settled = "dead" if outcome.dead and owner is None else "done"
         first = t.jobs.settle(outcome.job, state, outcome.outcome)
         if first:
             t.jobs.record([row])

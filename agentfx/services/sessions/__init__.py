@@ -1,0 +1,3 @@
+"""Sessions of agents, made durable: the functions `agentfx::session::*`."""
+
+from agentfx.services.sessions._service import SessionService as SessionService
