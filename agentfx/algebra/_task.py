@@ -123,6 +123,10 @@ class Action(Generic[P, A, E]):
         """The plain function, for unit tests."""
         return self.function
 
+    def by_value(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """How a process that cannot import this makes it; None: from function and options."""
+        return None
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__.lower()} {self.id}>"
 

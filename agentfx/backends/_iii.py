@@ -25,6 +25,7 @@ from agentfx.interpreters import (
     RunPage,
     RunRequest,
     RunState,
+    ServiceError,
     SettledJob,
     SupersededError,
 )
@@ -341,7 +342,8 @@ def _lean(job: Job) -> Json:
 
 
 def _error(code: str, text: str) -> BackendError:
-    return _ERRORS.get(code, BackendError)(text)
+    known = _ERRORS.get(code)
+    return ServiceError(code, text) if known is None else known(text)
 
 
 def _no_worker(answer: Json) -> str:

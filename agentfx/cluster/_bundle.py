@@ -20,6 +20,8 @@ from agentfx.cluster._home import Home, write_private
 from agentfx.interpreters import dumps, is_importable
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(rb"sk-ant-[A-Za-z0-9_-]{16,}")
+_KEY_NAME = re.compile(r"(_API_KEY|_TOKEN|_SECRET)$")
 
 
 class BundleError(AgentfxError):
@@ -40,6 +42,7 @@ def write_bundle(home: Home, given: Iterable[AnyTask] = ()) -> str | None:
     whole = [task for task in known.values() if not is_importable(task)]
     modules = sorted({t.function.__module__ for t in known.values() if is_importable(t)})
     data = dumps({"path": sys.path, "modules": modules, "tasks": dumps(whole)})
+    _refuse_keys(data)
     version = hashlib.sha256(data).hexdigest()
     home.bundles.mkdir(mode=0o700, exist_ok=True)
     path = home.bundles / version
@@ -79,6 +82,21 @@ def tasks_of(module: str) -> dict[str, AnyTask]:
     """
     namespace = vars(importlib.import_module(module))
     return {value.id: value for value in namespace.values() if is_task(value)}
+
+
+def _refuse_keys(data: bytes) -> None:
+    """A key in a bundle would lie in a file that outlives whoever wrote it."""
+    held = [name for name, value in os.environ.items() if _is_key(name, value, data)]
+    if held or _KEY.search(data):
+        what = f"the value of {', '.join(sorted(held))}" if held else "an API key"
+        raise BundleError(
+            f"the code for the workers captures {what}: read it from the environment where it is "
+            "used, inside the function, and set it where the workers are started"
+        )
+
+
+def _is_key(name: str, value: str, data: bytes) -> bool:
+    return bool(_KEY_NAME.search(name)) and len(value) >= 16 and value.encode() in data
 
 
 def _read(home: Home, version: str) -> bytes:

@@ -53,10 +53,15 @@ class Engine(IiiBackend):
         """For the engine, as a bearer token."""
         return self.found.token
 
-    async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:
-        """See `Backend.open_run`; the code as it is now goes along to local workers."""
+    def bring_code(self) -> str | None:
+        """Let local workers have this process's code as it is now; its version."""
         if self.found.home is not None:
             self._code = write_bundle(self.found.home, self._given)
+        return self._code
+
+    async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:
+        """See `Backend.open_run`; the code as it is now goes along to local workers."""
+        self.bring_code()
         return await super().open_run(request, listener)
 
     async def __aenter__(self) -> "Engine":

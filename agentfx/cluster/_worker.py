@@ -20,11 +20,13 @@ from agentfx.cluster._executor import Executor
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import RESTART_ME, WorkerOptions
 from agentfx.cluster._output import Outputs, capture
+from agentfx.interpreters import ServiceError, let_ask
 from agentfx.wire import Json
 
 DRAIN_SECONDS = 30.0
 OUTPUT_SECONDS = 0.05
 RESEND_SECONDS = 2.0
+RETRY_SECONDS = 0.02
 
 
 def run_worker(options: WorkerOptions) -> int:
@@ -64,6 +66,7 @@ class _Worker:
         self._connection = await Connection.connect(
             self._options.url, self._options.token, self._id
         )
+        let_ask(self._call)
         self._connection.serve(self._function, self._hear, metadata={"internal": True})
         self._connection.on_change(self._link_changed)
         await self._hello()
@@ -160,6 +163,19 @@ class _Worker:
             if task in self._bundles[code]:
                 return self._bundles[code][task]
         return self._brought.get(task)
+
+    async def _call(self, function_id: str, data: Json) -> Json:
+        """See `Ask`: again after a lost link, for as long as this worker lives."""
+        while True:
+            try:
+                return await self._connection.call(function_id, data)
+            except LinkLostError:
+                await self._clock.sleep(RETRY_SECONDS)
+            except CallError as error:
+                away = error.code in ("function_not_found", "invocation_stopped")
+                if not (away and function_id.startswith("agentfx::")):
+                    raise ServiceError(error.code, error.message) from None
+                await self._clock.sleep(RETRY_SECONDS)
 
     # Beside the jobs
 

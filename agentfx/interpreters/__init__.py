@@ -32,6 +32,10 @@ from agentfx.interpreters._run import RunDriver as RunDriver
 from agentfx.interpreters._run import RunInsideTaskError as RunInsideTaskError
 from agentfx.interpreters._run import run_events as run_events
 from agentfx.interpreters._scope import TooManyStepsError as TooManyStepsError
+from agentfx.interpreters._services import Ask as Ask
+from agentfx.interpreters._services import ServiceError as ServiceError
+from agentfx.interpreters._services import asking as asking
+from agentfx.interpreters._services import let_ask as let_ask
 from agentfx.interpreters._sync import run_sync as run_sync
 from agentfx.interpreters._values import ValueNotStorableError as ValueNotStorableError
 from agentfx.interpreters._values import step_key as step_key

@@ -20,7 +20,7 @@ def dumps(value: Any) -> bytes:
             if obj is dataclasses.MISSING:  # compared by identity, so it must stay the same object
                 return getattr, (dataclasses, "MISSING")
             if is_task(obj) and not is_importable(obj):
-                return remake, (type(obj), obj.id, obj.function, obj.options)
+                return obj.by_value() or (remake, (type(obj), obj.id, obj.function, obj.options))
             return super().reducer_override(obj)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     buffer = io.BytesIO()
