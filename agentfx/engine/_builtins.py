@@ -16,9 +16,12 @@ from agentfx.engine._triggers import (
     watched_by_engine,
 )
 from agentfx.engine._workers import refuse_worker, register_worker
-from agentfx.services._host import DEFAULT_NAMESPACE
+from agentfx.services._host import DEFAULT_NAMESPACE, FunctionError
 from agentfx.services._input import Input
 from agentfx.wire import Json
+
+MAX_TRIGGERS = 100_000
+"""Triggers there may be before calls can make no more; none of these ends with a connection."""
 
 CHANNEL_CAPACITY, MAX_CHANNEL_CAPACITY = 64, 1024
 
@@ -103,6 +106,8 @@ def _create_channel(state: State, call_id: str, caller: Connection | None, data:
 
 
 def _register_trigger(state: State, call_id: str, caller: Connection | None, data: Json) -> Reply:
+    if len(state.triggers) >= MAX_TRIGGERS:
+        raise FunctionError("overloaded", f"there are {MAX_TRIGGERS} triggers")
     asked = Input("engine::register_trigger", data)
     config: Json = asked.value("config") if asked.has("config") else {}
     trigger = Trigger(

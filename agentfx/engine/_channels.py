@@ -9,6 +9,9 @@ from agentfx.engine._socket import Socket
 UNUSED_SECONDS = 300.0
 """How long a channel waits for its two ends."""
 
+MAX_CHANNELS = 10_000
+"""Channels that there may be; the oldest is forgotten for a new one."""
+
 Direction: TypeAlias = Literal["read", "write"]
 
 
@@ -24,11 +27,6 @@ class Channel:
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._ends: dict[Direction, Socket] = {}
         self._written = self._done = False
-
-    @property
-    def used(self) -> bool:
-        """Whether both ends have been taken."""
-        return len(self._ends) == len(self.keys)
 
     def take(self, direction: Direction, socket: Socket) -> bool:
         """Give an end to a client; False if another has had it, or the channel has ended."""
@@ -102,7 +100,7 @@ class ChannelEnd:
 
 
 class Channels:
-    """The channels of an engine."""
+    """The channels of an engine, oldest first."""
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
@@ -110,10 +108,13 @@ class Channels:
     def open(
         self, channel_id: str, writer_key: str, reader_key: str, capacity: int, now: float
     ) -> None:
-        """Make a channel; those whose ends nobody has taken for long are forgotten meanwhile."""
-        for stale_id, stale in list(self._channels.items()):
-            if now - stale.opened_at > UNUSED_SECONDS and not stale.used:
-                self.forget(stale_id)
+        """Make a channel; to those that are old, nobody gets access any more."""
+        while self._channels:
+            oldest_id, oldest = next(iter(self._channels.items()))
+            too_old = now - oldest.opened_at > UNUSED_SECONDS
+            if not too_old and len(self._channels) < MAX_CHANNELS:
+                break
+            self.forget(oldest_id)
         keys = {"write": writer_key, "read": reader_key}
         self._channels[channel_id] = Channel(keys, capacity, now)
 
@@ -128,5 +129,5 @@ class Channels:
         return ChannelEnd(self, channel_id, channel, way)
 
     def forget(self, channel_id: str) -> None:
-        """Let a channel go."""
+        """Give nobody access to a channel any more; its ends go on."""
         self._channels.pop(channel_id, None)

@@ -65,8 +65,10 @@ class Core:
         self._congested.clear()
         self._perform(receive(self._state, link.connection.id, message))
         if self._congested:
+            link.socket.hold()
             self._tasks.spawn(_let_drain(link, set(self._congested)))
         elif link.connection.serving > BUSY_SERVING:
+            link.socket.hold()
             self._tasks.spawn(_let_settle(link))
 
     def disconnected(self, link: WorkerLink) -> None:
@@ -155,6 +157,9 @@ class Core:
             provider.bind(action.binding)
         except FunctionError as refusal:
             error = ErrorBody(refusal.code, refusal.message)
+        except Exception as defect:
+            _log.exception("the provider of `%s` failed", action.trigger_type)
+            error = ErrorBody("trigger_registration_failed", str(defect))
         self._perform(bound(self._state, action.binding.id, error))
 
     def _end(self, action: act.Close | act.Evict) -> None:
@@ -180,7 +185,6 @@ class Core:
 
 
 async def _let_drain(link: WorkerLink, congested: set[WorkerLink]) -> None:
-    link.socket.hold()
     for other in congested:
         await other.caught_up()
     link.socket.release()
@@ -188,7 +192,6 @@ async def _let_drain(link: WorkerLink, congested: set[WorkerLink]) -> None:
 
 async def _let_settle(link: WorkerLink) -> None:
     """Wait for calls of a worker to end, but not for ever: they may wait for what it sends."""
-    link.socket.hold()
     for _ in range(50):
         if link.connection.serving <= BUSY_SERVING:
             break

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Callable
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from websockets.http11 import Request
 
@@ -54,13 +54,12 @@ class Doorkeeper:
                 " (iii SDKs take it from III_TOKEN).\n"
             )
             return HTTPStatus.UNAUTHORIZED, text
-        parts = urlsplit(request.path)
-        path = parts.path or WORKERS
+        path, _, query = request.path.partition("?")
         if path == WORKERS:
             return self._worker()
         if path == TELEMETRY:
             return Telemetry()
-        end = self._channel_end(path, parse_qs(parts.query))
+        end = self._channel_end(path, parse_qs(query))
         return end or (HTTPStatus.NOT_FOUND, "There is nothing here.\n")
 
     def _channel_end(self, path: str, query: dict[str, list[str]]) -> ChannelEnd | None:

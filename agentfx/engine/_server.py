@@ -4,7 +4,6 @@ import asyncio
 import errno
 import uuid
 from collections.abc import Callable
-from weakref import WeakSet
 
 from agentfx._clock import Clock, SystemClock
 from agentfx.engine._core import Core
@@ -52,7 +51,7 @@ class Engine:
         self._door = Doorkeeper(token, self._core.channels, lambda: WorkerLink(self._core))
         self._flusher = Flusher()
         self._server: asyncio.Server | None = None
-        self._sockets: WeakSet[Socket] = WeakSet()
+        self._sockets: set[Socket] = set()
 
     @property
     def host(self) -> Host:
@@ -83,7 +82,10 @@ class Engine:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                self._open_socket, self._address, self._port, reuse_address=True
+                lambda: Socket(self._door, self._flusher, self._sockets),
+                self._address,
+                self._port,
+                reuse_address=True,
             )
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
@@ -96,15 +98,9 @@ class Engine:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-            sockets = list(self._sockets)
-            for socket in sockets:
+            while self._sockets:
+                socket = next(iter(self._sockets))
                 socket.cut()
-            for socket in sockets:
                 await socket.gone.wait()
             await server.wait_closed()
         await self._core.stop()
-
-    def _open_socket(self) -> Socket:
-        socket = Socket(self._door, self._flusher)
-        self._sockets.add(socket)
-        return socket

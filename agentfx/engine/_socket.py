@@ -105,10 +105,11 @@ class Socket(asyncio.Protocol):
     Args:
         door: Asked once the client has said what it wants.
         flusher: Shared by the sockets of a server.
+        others: The open sockets of a server, this one included while it is open.
     """
 
-    def __init__(self, door: Door, flusher: Flusher) -> None:
-        self._door, self._flusher = door, flusher
+    def __init__(self, door: Door, flusher: Flusher, others: "set[Socket]") -> None:
+        self._door, self._flusher, self._others = door, flusher, others
         self._loop = asyncio.get_running_loop()
         self._protocol = ServerProtocol(max_size=(MAX_MESSAGE, MAX_FRAME), logger=_quiet)
         self._receiver: Receiver | None = None
@@ -202,6 +203,7 @@ class Socket(asyncio.Protocol):
         """See `asyncio.Protocol.connection_made`."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
         self._transport = transport
+        self._others.add(self)
         transport.set_write_buffer_limits(high=SOFT_BUFFER)
         self._deadline = self._loop.call_later(HANDSHAKE_SECONDS, self.cut)
 
@@ -217,6 +219,7 @@ class Socket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol.connection_lost`."""
+        self._others.discard(self)
         self._deadline.cancel()
         self._protocol.receive_eof()
         receiver, self._receiver = self._receiver, None

@@ -22,12 +22,14 @@ from agentfx.engine._triggers import (
 from agentfx.services._host import DEFAULT_NAMESPACE, FunctionError, WorkerChange
 from agentfx.services._input import Input
 from agentfx.wire import (
+    ErrorBody,
     Json,
     Reattach,
     RegisterFunction,
     RegisterTrigger,
     RegisterTriggerType,
     RegistrationRejected,
+    TriggerRegistrationResult,
     UnregisterFunction,
     UnregisterTrigger,
     UnregisterTriggerType,
@@ -38,6 +40,8 @@ GRACE_SECONDS = 5.0
 """How long registrations wait for a connection to say which namespace it is in."""
 
 NAME_LIMIT = 280
+MAX_REGISTRATIONS = 10_000
+"""What one connection may register; listings are for everybody."""
 
 
 def on_connect(
@@ -92,6 +96,11 @@ def on_reattach(state: State, connection: Connection, message: Reattach) -> Acti
 
 def on_registration(state: State, connection: Connection, message: Registration) -> Actions:
     """Apply a registration, or keep it until the connection's namespace is known."""
+    if isinstance(message, RegisterFunction | RegisterTriggerType | RegisterTrigger):
+        known = len(connection.functions) + len(connection.triggers)
+        known += len(connection.trigger_types) + len(connection.held)
+        if known >= MAX_REGISTRATIONS:
+            return (_too_many(connection, message),)
     if not connection.settled:
         connection.held.append(message)
         return ()
@@ -108,6 +117,20 @@ def on_registration(state: State, connection: Connection, message: Registration)
             return on_register_trigger(state, connection, message)
         case UnregisterTrigger():
             return on_unregister_trigger(state, connection, message)
+
+
+def _too_many(
+    connection: Connection, message: RegisterFunction | RegisterTriggerType | RegisterTrigger
+) -> Send:
+    if isinstance(message, RegisterTrigger):
+        error = ErrorBody("overloaded", f"more than {MAX_REGISTRATIONS} registrations")
+        refusal = TriggerRegistrationResult(
+            message.id, message.trigger_type, message.function_id, error
+        )
+        return Send(connection.id, refusal)
+    code = RegistrationRejected.FUNCTION_CONFLICT
+    rejection = RegistrationRejected(code, connection.namespace, "", function_id=message.id)
+    return Send(connection.id, rejection)
 
 
 def settle(state: State, connection_id: str) -> Actions:

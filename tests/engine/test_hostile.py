@@ -192,7 +192,10 @@ async def test_requests_that_are_no_upgrade_are_refused(engine: Engine) -> None:
         await client.ended()
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/ws/channels/x?key=y&dir=read", "/ws/channels/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "//[", "x", "/ws/channels/x?key=y&dir=read", "/ws/channels/?key=%ff&dir", "/%00"],
+)
 async def test_other_paths_are_not_found(engine: Engine, path: str) -> None:
     async with raw(engine) as client:
         assert "404" in await client.shake_hands(path)

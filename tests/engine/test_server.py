@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from agentfx.engine import Engine, EngineError, PortInUseError
+from agentfx.engine import Engine, EngineError, PortInUseError, _channels
 from tests.engine.client import Client, connected
 
 
@@ -191,3 +191,21 @@ async def test_a_key_opens_one_end_only(engine: Engine) -> None:
             with pytest.raises(InvalidStatus, match="404"):
                 async with end(engine, wrong):
                     pass
+
+
+async def test_channels_that_nobody_uses_are_forgotten(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_channels, "MAX_CHANNELS", 2)
+    async with connected(engine.url) as client:
+        paths = [(await make_channel(client))[0] for _ in range(3)]
+        with pytest.raises(InvalidStatus, match="404"):
+            async with end(engine, paths[0]):
+                pass
+        async with end(engine, paths[2]):
+            pass
+        monkeypatch.setattr(_channels, "UNUSED_SECONDS", -1)
+        await make_channel(client)
+        with pytest.raises(InvalidStatus, match="404"):
+            async with end(engine, paths[1]):
+                pass

@@ -1,5 +1,6 @@
 import pytest
 
+from agentfx.engine import _builtins
 from agentfx.engine._actions import AcceptTrigger, After, Bind, OpenChannel, Unbind
 from agentfx.engine._route import elapsed
 from agentfx.engine._state import TriggerType
@@ -293,3 +294,12 @@ def test_logging_answers_nothing(routing: Routing, level: str) -> None:
         InvocationResult,
     )
     assert (answer.result, answer.error) == (None, None)
+
+
+def test_calls_cannot_make_triggers_without_end(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_builtins, "MAX_TRIGGERS", 1)
+    maker = routing.connect()
+    routing.result(maker, "engine::register_trigger", ASKED)
+    assert routing.result(maker, "engine::register_trigger", ASKED).code == "overloaded"

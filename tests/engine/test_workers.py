@@ -1,5 +1,6 @@
 import pytest
 
+from agentfx.engine import _workers
 from agentfx.engine._actions import After, Close, Evict, Notify, Settle
 from agentfx.engine._route import elapsed
 from agentfx.engine._triggers import WORKERS_AVAILABLE
@@ -10,7 +11,9 @@ from agentfx.wire import (
     InvocationResult,
     InvokeFunction,
     Reattach,
+    RegisterTriggerType,
     RegistrationRejected,
+    TriggerRegistrationResult,
     UnregisterFunction,
     Void,
     WorkerRegistered,
@@ -186,3 +189,21 @@ def test_one_worker_is_described(routing: Routing) -> None:
     assert ambiguous.code == "NOT_FOUND"
     asked = {"name": "w", "namespace": "dev"}
     assert routing.result(worker, "engine::workers::info", asked)["worker"]["namespace"] == "dev"
+
+
+def test_one_connection_cannot_register_everything(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_workers, "MAX_REGISTRATIONS", 3)
+    worker = routing.connect()
+    routing.register(worker, "f")
+    routing.trigger(worker, "t", "tick", "f")
+    routing.introduce(worker, "w")
+    assert not sent(routing.tell(worker, RegisterTriggerType("a", "d")), RegistrationRejected)
+    assert sent(routing.tell(worker, RegisterTriggerType("b", "d")), RegistrationRejected)
+    assert sent(routing.register(worker, "g"), RegistrationRejected)
+    (refusal,) = sent(routing.trigger(worker, "u", "tick", "f"), TriggerRegistrationResult)
+    assert refusal.error is not None
+    assert refusal.error.code == "overloaded"
+    routing.tell(worker, UnregisterFunction("f"))
+    assert not sent(routing.register(worker, "g"), RegistrationRejected)

@@ -48,9 +48,8 @@ class QueueDesk:
         }
 
     def _found(self, name: str) -> list[Lane]:
-        """The queues that a name means: the named one, else those of the topic."""
-        same = [lane for lane in self._lanes.values() if lane.key.name == name]
-        return [lane for lane in same if lane.named] or same
+        """The queues that a name means: a named one, and those of a topic."""
+        return [lane for lane in self._lanes.values() if lane.key.name == name]
 
     async def _redrive(self, data: Json, caller: str | None) -> Json:
         name = _name(Input("iii::queue::redrive", data))

@@ -147,16 +147,15 @@ class StateService:
     async def _list(self, data: Json, caller: str | None) -> Json:
         scope = Input("state::list", data).text("scope")
 
-        def query(rows: Transaction) -> list[bytes]:
+        def query(rows: Transaction) -> list[Json]:
             if (size := rows.state.size(scope)) > MAX_MESSAGE:
                 text = (
                     f"the scope has {size} bytes, at most {MAX_MESSAGE} can be sent: get its keys"
                 )
                 raise FunctionError("LIST_ERROR", text)
-            return rows.state.values(scope)
+            return [orjson.loads(value) for value in rows.state.values(scope)]
 
-        values = await self._stored("LIST_ERROR", self._store.read(query))
-        return [orjson.loads(value) for value in values]
+        return await self._stored("LIST_ERROR", self._store.read(query))
 
     async def _list_groups(self, data: Json, caller: str | None) -> Json:
         scopes = await self._stored(
