@@ -135,8 +135,15 @@ class Cluster(Engine):
         super().__init__(found, connection, clock, given)
         self._control, self._modules, self._slots = control, modules, slots
 
-    async def spawn(self, label: str | None = None, *, slots: int | None = None) -> str:
-        """Start a worker; its label. It ends with this cluster's last user.
+    async def spawn(
+        self, label: str | None = None, *, slots: int | None = None, owned: bool = True
+    ) -> str:
+        """Start a worker; its label.
+
+        Args:
+            label: Such as `w3`; the next free one without it.
+            slots: Jobs at once.
+            owned: It leaves with this user; else it stays for the others until the last one.
 
         Raises:
             ControlError: There is one of this label already.
@@ -147,7 +154,7 @@ class Cluster(Engine):
             slots=slots or self._slots,
             modules=self._modules,
             path=sys.path,
-            owned=True,
+            owned=owned,
         )
         return found
 

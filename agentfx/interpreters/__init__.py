@@ -19,6 +19,7 @@ from agentfx.interpreters._backend import SettledJob as SettledJob
 from agentfx.interpreters._backend import SupersededError as SupersededError
 from agentfx.interpreters._by_value import dumps as dumps
 from agentfx.interpreters._by_value import is_importable as is_importable
+from agentfx.interpreters._caller import caller_loop as caller_loop
 from agentfx.interpreters._execute import execute as execute
 from agentfx.interpreters._execute import running_task as running_task
 from agentfx.interpreters._execute import thread_started as thread_started
@@ -36,6 +37,9 @@ from agentfx.interpreters._services import Ask as Ask
 from agentfx.interpreters._services import ServiceError as ServiceError
 from agentfx.interpreters._services import asking as asking
 from agentfx.interpreters._services import let_ask as let_ask
+from agentfx.interpreters._sync import NestedLoopError as NestedLoopError
+from agentfx.interpreters._sync import Where as Where
+from agentfx.interpreters._sync import run_nested as run_nested
 from agentfx.interpreters._sync import run_sync as run_sync
 from agentfx.interpreters._values import ValueNotStorableError as ValueNotStorableError
 from agentfx.interpreters._values import step_key as step_key

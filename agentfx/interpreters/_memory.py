@@ -29,7 +29,7 @@ from agentfx.interpreters._execute import execute
 from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._observe import Events, Observer
 from agentfx.interpreters._scope import Scope, Step, StepCount
-from agentfx.interpreters._sync import run_sync
+from agentfx.interpreters._sync import Where, run_nested, run_sync
 from agentfx.interpreters._values import decode_step, encode_step, idempotency_key, keyed
 from agentfx.interpreters._walk import AnyExit, Call, Child, Item, table_of, walk
 from agentfx.interpreters._window import run_window
@@ -173,12 +173,38 @@ class _Memory:
 
 
 @overload
-def run_memory_sync(program: Effect[A, E, LocalOnly]) -> Exit[A, E]: ...
+def run_memory_sync(
+    program: Effect[A, E, LocalOnly],
+    *,
+    loop: Where = "own",
+    observe: Observer | None = None,
+) -> Exit[A, E]: ...
 @overload
-def run_memory_sync(program: Effect[A, E, R], env: MemoryEnv[R]) -> Exit[A, E]: ...
-def run_memory_sync(program: Effect[A, E, Any], env: Any = None) -> Exit[A, E]:
+def run_memory_sync(
+    program: Effect[A, E, R],
+    env: MemoryEnv[R],
+    *,
+    loop: Where = "own",
+    observe: Observer | None = None,
+) -> Exit[A, E]: ...
+def run_memory_sync(
+    program: Effect[A, E, Any],
+    env: Any = None,
+    *,
+    loop: Where = "own",
+    observe: Observer | None = None,
+) -> Exit[A, E]:
     """`run_memory` for scripts, and for cells without `await`.
 
-    Where a loop runs already, the program is run on a loop of its own in another thread.
+    Args:
+        program: What to run.
+        env: The capabilities that it needs.
+        loop: `own` runs it on a loop of its own, in another thread where a loop runs already;
+            `kernel` inside the loop that runs, for capabilities that are bound to it.
+        observe: Called with every event, on that loop.
+
+    Raises:
+        NestedLoopError: `kernel` is asked for, and nest-asyncio2 is not there.
     """
-    return run_sync(lambda: run_memory(program, env))
+    run = run_nested if loop == "kernel" else run_sync
+    return run(lambda: run_memory(program, env, observe=observe))

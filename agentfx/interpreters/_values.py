@@ -15,6 +15,7 @@ from agentfx.algebra import (
     decode_value,
     encode_value,
 )
+from agentfx.interpreters._caller import on_caller_loop
 from agentfx.interpreters._scope import Step
 from agentfx.jobs import call_key, declared_key
 
@@ -41,10 +42,10 @@ def step_key() -> str:
 
 
 async def keyed(key: str, work: Callable[[], Awaitable[T]]) -> T:
-    """Run work under an idempotency key."""
+    """Run work under an idempotency key, on the loop of whoever gave the capabilities."""
     token = _step_key.set(key)
     try:
-        return await work()
+        return await on_caller_loop(work)
     finally:
         _step_key.reset(token)
 
