@@ -1,22 +1,18 @@
-"""What a worker runs: it enforces its slots, joins starts of one job, keeps outcomes.
-
-A worker is the arbiter of what it runs. Whatever the services believe, a job that is held here
-is not started a second time, and its outcome is kept until it is on record.
-"""
+"""Runs what a worker holds; the decisions are those of `jobs.Holding`."""
 
 import asyncio
 import json
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from agentfx._clock import Clock
 from agentfx.algebra import AnyTask, Reason, TaskContext, TaskError, Wire, encode_err
 from agentfx.cluster._bundle import BundleError
 from agentfx.cluster._output import printing_job
 from agentfx.interpreters import execute, thread_started
+from agentfx.jobs import Abort, Holding, Order, Run, Tell
 from agentfx.wire import Json
 
 _log = logging.getLogger("agentfx")
@@ -28,22 +24,20 @@ FindTask = Callable[[str, str | None], AnyTask | None]
 
 
 @dataclass(slots=True)
-class _Held:
-    """A job that runs here, or whose outcome is not yet confirmed.
+class _Work:
+    """A job and what became of it.
 
     Attributes:
-        starts: All hand-overs of it; each gets the outcome.
+        message: As the services sent it, of the first start.
         thread: Runs its function, if it is a sync one.
+        outcome: For the services, without the start.
     """
 
     message: Json
-    starts: list[str]
     running: asyncio.Task[None] | None = None
     thread: threading.Thread | None = None
     outcome: Json = None
     ended_at: float = 0.0
-    dropped: bool = False
-    size: int = field(default=0)
 
 
 class Executor:
@@ -65,11 +59,9 @@ class Executor:
         clock: Clock,
         report: Callable[[list[Json]], None],
     ) -> None:
-        self._label, self._slots, self._find = label, slots, find
-        self._clock, self._report = clock, report
-        self._held: dict[str, _Held] = {}
-        self._queue: deque[str] = deque()
-        self._busy = 0
+        self._label, self._find, self._clock, self._report = label, find, clock, report
+        self._holding = Holding(slots)
+        self._work: dict[str, _Work] = {}
         self._outcomes: list[Json] = []
         self.idle = asyncio.Event()
         self.idle.set()
@@ -79,84 +71,69 @@ class Executor:
 
     def start(self, message: Json) -> None:
         """Take a job, or join it if it is held."""
-        job_id, start = message["id"], message["start"]
-        held = self._held.get(job_id)
-        if held is None:
-            self._held[job_id] = _Held(message, [start])
-            self._queue.append(job_id)
-            self._next()
-        elif start not in held.starts:
-            held.starts.append(start)
-            if held.outcome is not None:
-                self._say({**held.outcome, "start": start})
+        self._work.setdefault(message["id"], _Work(message))
+        self._obey(self._holding.take(message["id"], message["start"]))
 
     def stop(self, start: str) -> None:
         """Stop a job, and forget it; its outcome no longer counts."""
-        held = self._by_start(start)
-        if held is None:
-            return
-        held.starts.remove(start)
-        if held.starts:
-            return
-        held.dropped = True
-        if held.running is None or held.outcome is not None:
-            self._forget(held)
-        else:
-            held.running.cancel()
+        self._obey(self._holding.stop(_job_of(start), start))
+        self._clean(_job_of(start))
 
     def confirm(self, start: str) -> None:
         """An outcome is on record."""
-        held = self._by_start(start)
-        if held is not None:
-            held.starts.remove(start)
-            if not held.starts and held.outcome is not None:
-                self._forget(held)
+        self._holding.confirm(_job_of(start), start)
+        self._clean(_job_of(start))
 
     def held(self) -> list[tuple[str, str]]:
         """(start, job) of all that runs or waits here, or has an unconfirmed outcome."""
-        return [(start, job) for job, held in list(self._held.items()) for start in held.starts]
+        return self._holding.held()
 
     def unconfirmed(self) -> list[Json]:
         """Outcomes that may not have arrived."""
-        return [
-            {**held.outcome, "start": start}
-            for held in self._held.values()
-            if held.outcome is not None
-            for start in held.starts
-        ]
+        return [self._outcome(tell) for tell in self._holding.unconfirmed()]
 
-    def _by_start(self, start: str) -> _Held | None:
-        held = self._held.get(start.rpartition("/")[0])
-        return held if held is not None and start in held.starts else None
+    def _clean(self, job: str) -> None:
+        if job not in self._holding.jobs:
+            self._work.pop(job, None)
+
+    def _obey(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            match order:
+                case Run():
+                    self.idle.clear()
+                    work = self._work[order.job]
+                    loop = asyncio.get_running_loop()
+                    work.running = loop.create_task(self._run(order.job, work))
+                case Abort():
+                    running = self._work[order.job].running
+                    if running is not None:
+                        running.cancel()
+                case Tell():
+                    self._say(self._outcome(order))
 
     # Running
 
-    def _next(self) -> None:
-        while self._queue and self._busy < self._slots:
-            held = self._held.get(self._queue.popleft())
-            if held is None or held.dropped:
-                continue
-            self._busy += 1
-            self.idle.clear()
-            held.running = asyncio.get_running_loop().create_task(self._run(held))
-
-    async def _run(self, held: _Held) -> None:
+    async def _run(self, job: str, work: _Work) -> None:
         begun = self._clock.monotonic()
+        stopped = False
         try:
-            wire = await self._execute(held)
-            self._end(held, wire, (self._clock.monotonic() - begun) * 1000)
-        finally:
-            if held.thread is not None and held.thread.is_alive():
-                self._leave_to(held.thread, asyncio.get_running_loop())
-                if not held.dropped:  # past its time limit, and nobody can end it
-                    self.stuck.set()
-            else:
-                self._free()
-            if held.dropped:
-                self._forget(held)
+            wire = await self._execute(work)
+            ms = (self._clock.monotonic() - begun) * 1000
+            work.outcome, work.ended_at = _for_services(job, wire, ms), self._clock.monotonic()
+        except asyncio.CancelledError:
+            stopped = True  # by `Abort`, or because the worker ends
+        self._obey(self._holding.ended(job))
+        self._clean(job)
+        if work.thread is not None and work.thread.is_alive():
+            self._free_after(work.thread)
+            if not stopped:  # past its time limit, and nobody can end it
+                self.stuck.set()
+        else:
+            self._free()
 
-    def _leave_to(self, thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> None:
+    def _free_after(self, thread: threading.Thread) -> None:
         """A thread cannot be stopped: its slot is free when it ends by itself."""
+        loop = asyncio.get_running_loop()
 
         def wait() -> None:
             thread.join()
@@ -165,13 +142,12 @@ class Executor:
         threading.Thread(target=wait, daemon=True).start()
 
     def _free(self) -> None:
-        self._busy -= 1
-        self._next()
-        if not self._busy:
+        self._obey(self._holding.free())
+        if not self._holding.busy:
             self.idle.set()
 
-    async def _execute(self, held: _Held) -> Wire:
-        message = held.message
+    async def _execute(self, work: _Work) -> Wire:
+        message = work.message
         name: str = message["task"]
         try:
             task = self._find(name, message.get("code"))
@@ -188,7 +164,7 @@ class Executor:
         )
 
         def started(thread: threading.Thread) -> None:
-            held.thread = thread
+            work.thread = thread
 
         printing_job.set(message["id"])
         thread_started.set(started)
@@ -199,19 +175,10 @@ class Executor:
             _log.exception("task %s could not be run", name)
             return _task_error(name, "crashed", f"{type(error).__name__}: {error}")
 
-    def _end(self, held: _Held, wire: Wire, ms: float) -> None:
-        message = held.message
-        text = json.dumps(wire)
-        held.size, held.ended_at = len(text), self._clock.monotonic()
-        held.outcome = {
-            "job": message["id"],
-            "outcome": text,
-            "ms": round(ms, 3),
-            "error": _one_line(wire),
-            "dead": wire.get("err") == "agentfx:TaskError",
-        }
-        for start in held.starts:
-            self._say({**held.outcome, "start": start})
+    # Telling
+
+    def _outcome(self, tell: Tell) -> Json:
+        return {**self._work[tell.job].outcome, "start": tell.start}
 
     def _say(self, outcome: Json) -> None:
         if not self._outcomes:
@@ -222,26 +189,38 @@ class Executor:
         outcomes, self._outcomes = self._outcomes, []
         self._report(outcomes)
 
-    def _forget(self, held: _Held) -> None:
-        self._held.pop(held.message["id"], None)
-
     def sweep(self) -> None:
         """Let go of outcomes that nobody confirms: too old, or too many."""
-        ended = [held for held in self._held.values() if held.outcome is not None]
-        size = sum(held.size for held in ended)
+        ended = [(job, work) for job, work in self._work.items() if work.outcome is not None]
+        size = sum(len(work.outcome["outcome"]) for _, work in ended)
         now = self._clock.monotonic()
-        for held in sorted(ended, key=lambda h: h.ended_at):
-            if size <= UNCONFIRMED_BYTES and now - held.ended_at < UNCONFIRMED_SECONDS:
+        for job, work in sorted(ended, key=lambda item: item[1].ended_at):
+            if size <= UNCONFIRMED_BYTES and now - work.ended_at < UNCONFIRMED_SECONDS:
                 return
-            size -= held.size
-            self._forget(held)
+            size -= len(work.outcome["outcome"])
+            self._holding.forget(job)
+            self._clean(job)
 
     async def cancel(self) -> None:
         """Stop everything."""
-        running = [h.running for h in self._held.values() if h.running is not None]
+        running = [work.running for work in self._work.values() if work.running is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _job_of(start: str) -> str:
+    return start.rpartition("/")[0]
+
+
+def _for_services(job: str, wire: Wire, ms: float) -> Json:
+    return {
+        "job": job,
+        "outcome": json.dumps(wire),
+        "ms": round(ms, 3),
+        "error": _one_line(wire),
+        "dead": wire.get("err") == "agentfx:TaskError",
+    }
 
 
 def _task_error(task: str, reason: Reason, message: str) -> Wire:

@@ -1,6 +1,11 @@
 """What a job is, who runs it now, and what a lost worker means; without I/O."""
 
 from agentfx.jobs._dispatch import Dispatch as Dispatch
+from agentfx.jobs._holding import Abort as Abort
+from agentfx.jobs._holding import Holding as Holding
+from agentfx.jobs._holding import Order as Order
+from agentfx.jobs._holding import Run as Run
+from agentfx.jobs._holding import Tell as Tell
 from agentfx.jobs._ids import call_key as call_key
 from agentfx.jobs._ids import chance as chance
 from agentfx.jobs._ids import declared_key as declared_key

@@ -196,7 +196,7 @@ class Dispatch:
         if job.deliveries >= MOST_STARTS:
             self._give_up(job, f"started {MOST_STARTS} times without an end", actions)
         elif _is_suspect(job):
-            self._lone.append(job.id)
+            self._queue(job)
             self._place_lone(actions)
         elif (worker := self._best_for(job.route)) is not None:
             self._start(job, worker, alone=False, actions=actions)
@@ -204,6 +204,8 @@ class Dispatch:
             self._queue(job)
 
     def _queue(self, job: OpenJob, *, first: bool = False) -> None:
+        if self._waits(job):
+            return
         if _is_suspect(job):
             self._lone.append(job.id)
             return
@@ -315,12 +317,20 @@ class Dispatch:
             job.shared_losses += not started.alone
         kind: LossKind = "alone" if started.alone else "shared"
         actions.append(Lost(job.id, start, worker.id, kind if counted else None))
-        if not job.starts:
+        if not job.starts or not self._is_heard(job):
             self._again(job, actions)
+
+    def _is_heard(self, job: OpenJob) -> bool:
+        """Whether a worker that is not silent holds one of its starts."""
+        holders = [self.workers.get(started.worker) for started in job.starts.values()]
+        return any(holder is None or not holder.silent for holder in holders)
 
     def _again(self, job: OpenJob, actions: list[Action]) -> None:
         if job.at_most_once:
+            if job.starts:
+                return  # its worker is silent, not lost: it may still come to its end
             self.jobs.pop(job.id)
+            self._withdraw(job)
             message = "its worker was lost; it may have completed, and is not run again"
             actions.append(Ended(job.id, job.route.task, "lost", message))
         elif min(job.shared_losses, 1) + job.lone_losses >= POISON_LOSSES:
@@ -330,10 +340,7 @@ class Dispatch:
 
     def _copy(self, job: OpenJob, actions: list[Action]) -> None:
         """Start a job once more, unless a worker that is heard of has it or it waits already."""
-        heard = any(
-            not (w := self.workers.get(s.worker)) or not w.silent for s in job.starts.values()
-        )
-        if heard or job.at_most_once or self._waits(job):
+        if self._is_heard(job) or job.at_most_once or self._waits(job):
             return
         actions.append(Requeued(job.id))
         worker = None if _is_suspect(job) else self._best_for(job.route)
@@ -354,6 +361,7 @@ class Dispatch:
 
     def _give_up(self, job: OpenJob, message: str, actions: list[Action]) -> None:
         self.jobs.pop(job.id)
+        self._withdraw(job)
         self._stop_all(job, actions)
         actions.append(Ended(job.id, job.route.task, "poison", message))
 

@@ -26,6 +26,7 @@ class Job:
         timeout_seconds: The worker ends it after this time; None for no limit.
         code: Version of the driver's code that a worker needs; None for tasks that workers
             bring themselves.
+        foreign: Of a function that is no task: the services call it themselves.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Job:
     at_most_once: bool = False
     timeout_seconds: float | None = None
     code: str | None = None
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
