@@ -114,7 +114,7 @@ def body(first: Program, second: Program) -> fx.Do[int, fx.Failure, Dice]:
     total = 0
     for _ in range(3):
         total += yield from fx.succeed(a)
-    return total + b
+    return int(total + b)
 
 
 numbers = st.integers(-5, 20)
