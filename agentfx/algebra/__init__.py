@@ -65,6 +65,15 @@ from agentfx.algebra._registry import RESERVED as RESERVED
 from agentfx.algebra._registry import Registered as Registered
 from agentfx.algebra._registry import task_named as task_named
 from agentfx.algebra._registry import tasks as tasks
+from agentfx.algebra._remote import REMOTE_TIMEOUT_SECONDS as REMOTE_TIMEOUT_SECONDS
+from agentfx.algebra._remote import Published as Published
+from agentfx.algebra._remote import RemoteCall as RemoteCall
+from agentfx.algebra._remote import RemoteContract as RemoteContract
+from agentfx.algebra._remote import RemoteFunction as RemoteFunction
+from agentfx.algebra._remote import RemoteJob as RemoteJob
+from agentfx.algebra._remote import decode_remote as decode_remote
+from agentfx.algebra._remote import encode_remote as encode_remote
+from agentfx.algebra._remote import sized_text as sized_text
 from agentfx.algebra._schedule import Schedule as Schedule
 from agentfx.algebra._schedule import exponential as exponential
 from agentfx.algebra._structure import Structure as Structure

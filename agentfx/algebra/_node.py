@@ -22,12 +22,15 @@ from agentfx.algebra._effect import (
     Zip,
 )
 from agentfx.algebra._for_each import ForEach
+from agentfx.algebra._remote import RemoteCall, RemoteJob
 from agentfx.algebra._task import ActionCall, DirectCall, TaskCall
 
 Leaf: TypeAlias = (
     TaskCall[Any, Any, Any]
     | ActionCall[Any, Any, Any]
     | DirectCall[Any, Any, Any]
+    | RemoteCall[Any, Any, Any]
+    | RemoteJob[Any, Any, Any]
     | Use[Any, Any, Any]
     | Attempt[Any, Any, Any]
     | Sleep

@@ -6,3 +6,6 @@ from agentfx.backends._connection import ConnectionFailedError as ConnectionFail
 from agentfx.backends._connection import LinkLostError as LinkLostError
 from agentfx.backends._connection import preload as preload
 from agentfx.backends._iii import IiiBackend as IiiBackend
+from agentfx.backends._remote import Registered as Registered
+from agentfx.backends._remote import published as published
+from agentfx.backends._remote import registered as registered

@@ -1,6 +1,7 @@
 """The backend of `run_dist` on an iii engine that hosts the agentfx services."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -8,8 +9,9 @@ from secrets import token_hex
 from typing import Any, TypeAlias
 
 from agentfx._clock import Clock, SystemClock
-from agentfx.algebra import TaskError, encode_err
+from agentfx.algebra import Published, TaskError, encode_err
 from agentfx.backends._connection import LOST_SECONDS, CallError, Connection, LinkLostError
+from agentfx.backends._remote import call_remote, published
 from agentfx.interpreters import (
     BackendError,
     BackendLostError,
@@ -302,6 +304,18 @@ class IiiBackend:
         except CallError as error:
             return orjson.dumps(_failed_call(task, error)).decode()
         return orjson.dumps({"ok": orjson.dumps(answer).decode()}).decode()
+
+    async def published(self, function_id: str) -> Published | None:
+        """See `Backend.published`."""
+        try:
+            found = await published(self.connection, function_id)
+        except LinkLostError:
+            return None  # the call itself says what that means
+        return None if found is None else found.published
+
+    async def call_remote(self, function_id: str, data: str, timeout_seconds: float) -> str:
+        """See `Backend.call_remote`."""
+        return json.dumps(await call_remote(self.connection, function_id, data, timeout_seconds))
 
 
 _kept: set[asyncio.Task[None]] = set()

@@ -37,6 +37,8 @@ from agentfx.interpreters._services import Ask as Ask
 from agentfx.interpreters._services import ServiceError as ServiceError
 from agentfx.interpreters._services import asking as asking
 from agentfx.interpreters._services import let_ask as let_ask
+from agentfx.interpreters._stubs import NoStubError as NoStubError
+from agentfx.interpreters._stubs import Stubs as Stubs
 from agentfx.interpreters._sync import NestedLoopError as NestedLoopError
 from agentfx.interpreters._sync import Where as Where
 from agentfx.interpreters._sync import run_nested as run_nested

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from agentfx._errors import AgentfxError
+from agentfx.algebra import Published
 from agentfx.jobs import Job
 
 JobState: TypeAlias = Literal["done", "dead", "cancelled"]
@@ -235,6 +236,19 @@ class Backend(Protocol):
 
     async def call(self, task: str, arguments: str) -> str:
         """Run a task by a plain call; arguments and outcome are JSON text."""
+        ...
+
+    async def published(self, function_id: str) -> Published | None:
+        """What the worker of a function publishes about it, None if nobody has it now."""
+        ...
+
+    async def call_remote(self, function_id: str, data: str, timeout_seconds: float) -> str:
+        """Call a function of any worker, once, and wait at most some seconds.
+
+        The answer is an outcome as JSON text; a link that is lost meanwhile is one, too. A
+        failure by the convention has its name as `err`, and `declared` says whether the worker
+        publishes it.
+        """
         ...
 
     @property

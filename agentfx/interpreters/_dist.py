@@ -35,9 +35,10 @@ from agentfx.interpreters._journal import (
     encode_computed,
 )
 from agentfx.interpreters._pending import PendingJobs
+from agentfx.interpreters._remote import Remotes, cancelled
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._values import idempotency_key, keyed
-from agentfx.interpreters._walk import AnyExit, Call, Child, Item, table_of, walk
+from agentfx.interpreters._walk import AnyExit, Call, Child, Item, Remote, table_of, walk
 from agentfx.interpreters._window import run_window
 from agentfx.jobs import Job, call_key, job_id
 
@@ -68,6 +69,7 @@ class DistLeaves:
         self.identity = f"{run_id}~{opened.life}" if opened.life else run_id
         self._backend, self._journal, self._clock, self._stop = backend, journal, clock, stop
         self.pending = PendingJobs(backend, run_id, opened.epoch, clock)
+        self._remotes = Remotes(backend, journal, (run_id, self.identity), self._outcome)
         self._unchecked: set[str] = set()
         self._checked: set[str] = set()
         self._check_wanted = asyncio.Event()
@@ -109,7 +111,7 @@ class DistLeaves:
             code=self._backend.code,
         )
         outcome = await self._outcome(job)
-        wire = json.loads(outcome) if outcome is not None else _cancelled(task.id)
+        wire = json.loads(outcome) if outcome is not None else cancelled(task.id)
         exit_ = decode_outcome(wire, task.contract, task.options.raises)
         return exit_ if isinstance(exit_, Ok) else Err(exit_.error, step.path)
 
@@ -163,6 +165,10 @@ class DistLeaves:
 
         node: Attempt[Any, Any, Any] = Attempt(work, task.options.raises, task.contract.returned)
         return await self.compute(step, node, work)
+
+    async def remote(self, step: Step, call: Remote) -> AnyExit:
+        """See `Leaves.remote`."""
+        return await self._remotes.run(step, call)
 
     async def compute(
         self, step: Step, node: Use[Any, Any, Any] | Attempt[Any, Any, Any], work: Child
@@ -243,8 +249,3 @@ def _failure_text(exit_: Err[Any]) -> str:
 def _failed(text: str) -> Err[Any]:
     at, error = json.loads(text)
     return Err(decode_value(error), at)
-
-
-def _cancelled(task: str) -> dict[str, Any]:
-    error = {"task": task, "reason": "cancelled", "message": "its run was cancelled"}
-    return {"err": "agentfx:TaskError", "value": json.dumps(error)}

@@ -29,9 +29,10 @@ from agentfx.interpreters._execute import execute
 from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._observe import Events, Observer
 from agentfx.interpreters._scope import Scope, Step, StepCount
+from agentfx.interpreters._stubs import Stubs, run_stub
 from agentfx.interpreters._sync import Where, run_nested, run_sync
 from agentfx.interpreters._values import decode_step, encode_step, idempotency_key, keyed
-from agentfx.interpreters._walk import AnyExit, Call, Child, Item, table_of, walk
+from agentfx.interpreters._walk import AnyExit, Call, Child, Item, Remote, table_of, walk
 from agentfx.interpreters._window import run_window
 from agentfx.jobs import call_key, job_id, new_run_id
 
@@ -42,14 +43,25 @@ R = TypeVar("R")
 
 @overload
 async def run_memory(
-    program: Effect[A, E, LocalOnly], *, observe: Observer | None = None
+    program: Effect[A, E, LocalOnly],
+    *,
+    observe: Observer | None = None,
+    stubs: Stubs | None = None,
 ) -> Exit[A, E]: ...
 @overload
 async def run_memory(
-    program: Effect[A, E, R], env: MemoryEnv[R], *, observe: Observer | None = None
+    program: Effect[A, E, R],
+    env: MemoryEnv[R],
+    *,
+    observe: Observer | None = None,
+    stubs: Stubs | None = None,
 ) -> Exit[A, E]: ...
 async def run_memory(
-    program: Effect[A, E, Any], env: Any = None, *, observe: Observer | None = None
+    program: Effect[A, E, Any],
+    env: Any = None,
+    *,
+    observe: Observer | None = None,
+    stubs: Stubs | None = None,
 ) -> Exit[A, E]:
     """Run a program in this process, without an engine.
 
@@ -60,21 +72,22 @@ async def run_memory(
         program: What to run.
         env: The capabilities that it needs, such as `LLM.of(impl) | DB.of(db)`.
         observe: Called with every event, on this loop.
+        stubs: Stand-ins for functions of other workers, by id; held to their contracts.
 
     Returns:
         `Ok(value)` or `Err(failure)`. Exceptions that nobody declared are raised unchanged.
     """
     clock = SystemClock()
     run_id = new_run_id(clock.wall(), token_hex(3))
-    leaves = _Memory(run_id, clock, Events(run_id, clock, observe))
+    leaves = _Memory(run_id, clock, Events(run_id, clock, observe), stubs or {})
     return await leaves.run(program, env)
 
 
 class _Memory:
     """Gives the leaves of a program their meaning in this process."""
 
-    def __init__(self, run_id: str, clock: Clock, events: Events) -> None:
-        self.run_id, self._clock, self._events = run_id, clock, events
+    def __init__(self, run_id: str, clock: Clock, events: Events, stubs: Stubs) -> None:
+        self.run_id, self._clock, self._events, self._stubs = run_id, clock, events, stubs
 
     async def run(self, program: AnyEffect, env: Any) -> AnyExit:
         begun = self._clock.monotonic()
@@ -114,6 +127,14 @@ class _Memory:
     async def direct(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
         """See `Leaves.direct`."""
         return await self.call(step, call)
+
+    async def remote(self, step: Step, call: Remote) -> AnyExit:
+        """See `Leaves.remote`."""
+        begun = self._clock.monotonic()
+        exit_ = await run_stub(self._stubs, call)
+        label = step.label or call.function.id
+        self._events.emit("step_done", path=step.path, label=label, ms=self._ms(begun))
+        return exit_ if isinstance(exit_, Ok) else Err(exit_.error, step.path)
 
     async def compute(
         self, step: Step, node: Use[Any, Any, Any] | Attempt[Any, Any, Any], work: Child

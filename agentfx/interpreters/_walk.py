@@ -38,6 +38,8 @@ from agentfx.algebra import (
     NamedCall,
     Ok,
     Provide,
+    RemoteCall,
+    RemoteJob,
     Retry,
     Sleep,
     Succeed,
@@ -54,6 +56,7 @@ AnyExit: TypeAlias = Exit[Any, Any]
 Child: TypeAlias = Callable[[], Awaitable[AnyExit]]
 Call: TypeAlias = TaskCall[Any, Any, Any] | ActionCall[Any, Any, Any]
 Item: TypeAlias = Callable[[int], Awaitable[AnyExit]]
+Remote: TypeAlias = RemoteCall[Any, Any, Any] | RemoteJob[Any, Any, Any]
 
 
 class Leaves(Protocol):
@@ -67,6 +70,10 @@ class Leaves(Protocol):
 
     async def direct(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
         """Run a task by a plain call."""
+        ...
+
+    async def remote(self, step: Step, call: Remote) -> AnyExit:
+        """Run a function of another worker."""
         ...
 
     async def compute(
@@ -262,16 +269,19 @@ class _Walk:
                 return await self.leaves.limit(step, node.seconds, child)
             case Ensuring():
                 return await self._ensuring(node)
-            case Sleep():
-                await self.leaves.wait(self.next_step(), node.seconds)
-                return Ok(None)
+            case Sleep() | _Pause():
+                return await self._wait(node)
             case DirectCall():
                 return await self.leaves.direct(self.next_step(), node.first)
-            case _Pause():
-                await self.leaves.wait(node.step, node.seconds)
-                return Ok(None)
+            case RemoteCall() | RemoteJob():
+                return await self.leaves.remote(self.next_step(), node)
             case _:
                 _refuse(node)
+
+    async def _wait(self, node: "Sleep | _Pause") -> AnyExit:
+        step = node.step if isinstance(node, _Pause) else self.next_step()
+        await self.leaves.wait(step, node.seconds)
+        return Ok(None)
 
     async def _compute(self, node: Use[Any, Any, Any] | Attempt[Any, Any, Any]) -> AnyExit:
         step = self.next_step()
@@ -431,7 +441,18 @@ def _restore_on_error(walk: _Walk, frame: _Restore, exit_: Err[Any]) -> None:
     walk.given, walk.scope = frame.given, frame.scope
 
 
-_LEAF_KINDS = (TaskCall, ActionCall, DirectCall, Use, Attempt, Sleep, ForEach, Timeout)
+_LEAF_KINDS = (
+    TaskCall,
+    ActionCall,
+    DirectCall,
+    RemoteCall,
+    RemoteJob,
+    Use,
+    Attempt,
+    Sleep,
+    ForEach,
+    Timeout,
+)
 _ENTER: dict[type, Callable[[_Walk, Any], AnyEffect]] = {
     FlatMap: _push,
     Map: _push,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentfx.algebra import TaskContext, is_task, task_named
+from agentfx.algebra import Published, TaskContext, TaskError, encode_err, is_task, task_named
 from agentfx.interpreters import (
     JobState,
     JournalStep,
@@ -182,3 +182,12 @@ class InMemoryBackend:
         found = task_named(task)
         assert is_task(found)  # noqa: S101 - the program has the task in hand
         return json.dumps(await execute(found, arguments, TaskContext("", 1, 1, "here", "")))
+
+    async def published(self, function_id: str) -> Published | None:
+        """See `Backend.published`: there are no other workers here."""
+        return None
+
+    async def call_remote(self, function_id: str, data: str, timeout_seconds: float) -> str:
+        """See `Backend.call_remote`."""
+        error = TaskError(task=function_id, reason="no_worker", message="nobody serves it")
+        return json.dumps(encode_err(function_id, error))
