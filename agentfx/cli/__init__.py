@@ -2,6 +2,7 @@
 
 from agentfx.cli import _cluster as _cluster
 from agentfx.cli import _demo as _demo
+from agentfx.cli import _harness as _harness
 from agentfx.cli import _info as _info
 from agentfx.cli import _runs as _runs
 from agentfx.cli._app import app as app

@@ -1,0 +1,5 @@
+"""`python -m agentfx`: the command line."""
+
+from agentfx.cli import main
+
+main()

@@ -1,0 +1,149 @@
+"""The agent's worker, and its demonstrations."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+import agentfx as fx
+from agentfx import harness
+from agentfx.cli._app import HomeOption, Token, Url, Where, app, run
+from agentfx.cli._demo import demo_app
+from agentfx.cli._show import err, out
+from agentfx.cluster import Cluster, ClusterError, Home, WorkerOptions, find_engine, run_worker
+from agentfx.demos import _calc as calc
+from agentfx.harness import LogEvent, Session
+from agentfx.harness._view import text
+
+ModelName = Literal["stub", "claude"]
+ModelOption = Annotated[ModelName, typer.Option("--model", help="Which model answers.")]
+WAIT_SECONDS = 60.0
+MODULES = {"stub": "agentfx.demos._calc", "claude": "agentfx.demos._claude"}
+
+
+@app.command("harness")
+def harness_worker(
+    name: Annotated[str, typer.Option(help="Label, such as w1.")],
+    model: ModelOption = "stub",
+    tasks: Annotated[list[str] | None, typer.Option(help="Module with more agents.")] = None,
+    slots: Annotated[int, typer.Option(help="Steps and tools at once.")] = 16,
+    url: Url = None,
+    token: Token = None,
+    home: HomeOption = None,
+) -> None:
+    """Run a worker for agents, in the foreground; kill it, and another one goes on."""
+    _need_key(model)
+    where = Where.of(url, token, home)
+    found = find_engine(where.url, where.token, where.home)
+    if found is None:
+        raise ClusterError("no engine: give --url, set III_URL, or start one with `agentfx up`")
+    err.print(f"engine: {found.url} ({found.how})", style="dim")
+    options = WorkerOptions(
+        name, found.url, found.token, slots, [MODULES[model], *(tasks or [])],
+        home=str(found.home.path) if found.home is not None else None, path=[""],
+    )  # fmt: skip
+    raise typer.Exit(run_worker(options))
+
+
+def _need_key(model: ModelName) -> None:
+    if model == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):
+        raise harness.SessionError(
+            "ANTHROPIC_API_KEY is not set: export it where the worker is started, or use "
+            "--model stub"
+        )
+
+
+@demo_app.command("harness")
+def demo_harness(model: ModelOption = "stub") -> None:
+    """Kill -9 an agent's worker in the middle of its first tool; another one goes on."""
+    _need_key(model)
+    if not run(lambda: _crash_proof(model)):
+        raise typer.Exit(1)
+
+
+async def _crash_proof(model: ModelName) -> bool:
+    with tempfile.TemporaryDirectory(prefix="agentfx-demo-") as home:
+        async with fx.local(workers=0, home=home) as cluster:
+            first, second = _start_worker("w1", model, home), None
+            try:
+                await cluster.joined(["w1"])
+                session = await _open(model, cluster)
+                out.print(f"asking: {calc.QUESTION}")
+                await session.send(calc.QUESTION)
+                await _until_tool_runs(session)
+                out.print("kill -9 of the process group of w1: its first tool is running")
+                os.killpg(first.pid, signal.SIGKILL)
+                second = _start_worker("w2", model, home)
+                async with asyncio.timeout(WAIT_SECONDS):
+                    answer = await session.idle()
+            finally:
+                for worker in (first, second):
+                    _end(worker)
+    out.print()
+    show_log(session.events)
+    return _judge(answer, session.events)
+
+
+async def _open(model: ModelName, cluster: Cluster) -> Session:
+    if model == "claude":
+        from agentfx.demos._claude import claude
+
+        return await harness.open("demo", claude, backend=cluster)
+    return await harness.open("demo", calc.calc, backend=cluster)
+
+
+async def _until_tool_runs(session: Session) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        async for seen in session.watch():
+            if any(event.kind == "tool_started" for event in seen.events):
+                return
+
+
+def _start_worker(name: str, model: ModelName, home: str) -> subprocess.Popen[bytes]:
+    log = Home.of(home).log.open("ab")
+    with log:
+        return subprocess.Popen(  # noqa: S603
+            [
+                sys.executable, "-m", "agentfx", "harness", "--model", model, "--name", name,
+                "--home", home,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a process group of its own, so that it can be killed whole
+        )  # fmt: skip
+
+
+def _end(worker: subprocess.Popen[bytes] | None) -> None:
+    if worker is None:
+        return
+    if worker.poll() is None:
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+def _judge(answer: str, events: list[LogEvent]) -> bool:
+    writers = {event.writer for event in events}
+    right = calc.ANSWER in answer and {"w1", "w2"} <= writers
+    out.print()
+    out.print(f"answer: {answer}", style="bold", markup=False)
+    both = "w1 and w2 both wrote the log" if {"w1", "w2"} <= writers else f"writers: {writers}"
+    out.print(f"{both}; expected {calc.ANSWER}: {'yes' if right else 'NO'}", style="bold")
+    return right
+
+
+def show_log(events: list[LogEvent]) -> None:
+    """Print a log: who wrote what."""
+    table = Table("#", "writer", "epoch", "event", "", box=None, header_style="bold")
+    for event in events:
+        if event.kind in ("model_call", "usage"):
+            continue
+        table.add_row(str(event.seq), event.writer, str(event.epoch), event.kind, Text(text(event)))
+    out.print(table)

@@ -1,0 +1,108 @@
+"""Agents: a model, its tools and its rules, as a task that makes the steps of sessions."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from secrets import token_hex
+from typing import Any, Never
+
+from agentfx._clock import SystemClock
+from agentfx.algebra import Task, TaskContext
+from agentfx.algebra._task import TaskOptions
+from agentfx.harness._model import Model, prices_of
+from agentfx.harness._policy import Limits, Retry, Rules, Window
+from agentfx.harness._step import Step
+from agentfx.harness._tool import AnyTool, described
+from agentfx.interpreters import asking
+from agentfx.jobs import Results
+
+
+class Agent(Task[[str, str, int], str, Never]):
+    """A model with tools, whose sessions survive whatever dies.
+
+    It is a task, so it reaches workers as tasks do: workers import it, or get it as a bundle.
+    A session keeps system prompt, tools and rules as they were when it was opened.
+
+    Args:
+        name: Such as `calc`.
+        model: What answers.
+        tools: Tasks, actions, functions of other workers, or `approved(tool)`.
+        system: The system prompt.
+        policy: `queue`: a message waits for the end of the turn under way; `preempt`: it
+            overtakes it.
+        results: A step waits for `all` results of a turn, or is made for `each`.
+        limits: When a turn has to end.
+        retry: How often a failed model call is tried again.
+        window: How much of a conversation a request shows.
+        budget: How much the model calls may cost, in the currency of the model's prices.
+        purse: Sessions with the same one share the budget; by default each has its own.
+
+    Raises:
+        ValueError: There is a budget, and the model has no prices.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: Model,
+        tools: Iterable[AnyTool] = (),
+        system: str = "",
+        policy: str = "queue",
+        results: Results = "all",
+        limits: Limits | None = None,
+        retry: Retry | None = None,
+        window: Window | None = None,
+        budget: float | None = None,
+        purse: str | None = None,
+        module: str | None = None,
+    ) -> None:
+        self.name, self.model, self.tools, self.system = name, model, tuple(tools), system
+        self.policy, self.results, self.budget, self.purse = policy, results, budget, purse
+        self.rules = Rules(retry or Retry(), limits or Limits(), window or Window())
+        self.module = module or str(sys._getframe(1).f_globals["__name__"])
+        if budget is not None and prices_of(model.settings()) is None:
+            raise ValueError(f"agent {name} has a budget, but its model has no prices: give prices")
+        step = _step_of(model)
+        step.__module__, step.__qualname__, step.__name__ = self.module, name, name
+        step.__doc__ = f"One step of a session of agent {name}."
+        super().__init__(f"agents::{name}", step, TaskOptions(timeout_seconds=None))
+
+    def by_value(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """See `Action.by_value`."""
+        return remake_agent, (self._arguments(),)
+
+    def _arguments(self) -> dict[str, Any]:
+        rules = self.rules
+        return {
+            "name": self.name, "model": self.model, "tools": self.tools, "system": self.system,
+            "policy": self.policy, "results": self.results, "limits": rules.limits,
+            "retry": rules.retry, "window": rules.window, "budget": self.budget,
+            "purse": self.purse, "module": self.module,
+        }  # fmt: skip
+
+    def body(self) -> Mapping[str, Any]:
+        """What the first event of a session says: all that its requests are made of."""
+        return {
+            "agent": self.name,
+            "system": self.system,
+            "tools": described(self.tools),
+            "model": dict(self.model.settings()),
+            "rules": self.rules.body(),
+            "budget": self.budget,
+        }
+
+
+def remake_agent(arguments: dict[str, Any]) -> Agent:
+    """An agent from its parts, where it was unpickled."""
+    return Agent(**arguments)
+
+
+def _step_of(model: Model) -> Callable[..., Any]:
+    async def step(ctx: TaskContext, session: str, wake: str, epoch: int) -> str:
+        made = Step(
+            model, asking(), SystemClock(), worker=ctx.worker, session=session, wake=wake,
+            epoch=epoch, nonce=token_hex(6),
+        )  # fmt: skip
+        return await made.run()
+
+    return step

@@ -1,0 +1,332 @@
+"""Sessions, as a client sees them: send, watch, decide, fork."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agentfx._errors import AgentfxError
+from agentfx.harness._agent import Agent
+from agentfx.harness._event import LogEvent, event_of
+from agentfx.harness._request import canonical
+from agentfx.harness._step import whole
+from agentfx.harness._tool import named
+from agentfx.harness._transcript import Transcript, transcript_of
+from agentfx.harness._turn import input_text, text_of
+from agentfx.harness._view import table
+from agentfx.interpreters import ServiceError, run_sync
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WATCH_SECONDS = 5.0
+_ENDS = ("refused", "limit_reached", "step_failed", "cancelled", "model_error")
+
+
+class SessionError(AgentfxError):
+    """A session cannot do what it was asked."""
+
+
+class NotDurableError(SessionError):
+    """The engine keeps what it acknowledges in memory only."""
+
+
+class AgentHost(Protocol):
+    """What sessions need of a connection to an engine."""
+
+    async def request(self, name: str, data: Any) -> Any:
+        """Ask the services; `name` without `agentfx::`."""
+        ...
+
+    def bring_code(self) -> str | None:
+        """Let workers have this process's code as it is now; its version."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to see now: new events, or text of an answer that is not finished.
+
+    Attributes:
+        voided: Text shown before is no longer worth anything: drop it.
+    """
+
+    events: Sequence[LogEvent] = ()
+    parts: Sequence[Mapping[str, Any]] = ()
+    voided: bool = False
+
+
+@dataclass(slots=True)
+class _Cursor:
+    after: int = 0
+    attempt: str = ""
+    delta: int = 0
+
+
+@dataclass(slots=True)
+class Session:
+    """A conversation with an agent, kept by the engine.
+
+    Attributes:
+        id: By which it is opened again, from anywhere.
+    """
+
+    id: str
+    _host: AgentHost
+    _writer: str = "client"
+    _events: list[LogEvent] = field(default_factory=list[LogEvent])
+
+    # Talking
+
+    async def send(self, message: str, *, key: str | None = None) -> int:
+        """Say something; returns the number of its event once it is durable.
+
+        Args:
+            message: What to say.
+            key: Said once, however often this is called with it.
+        """
+        event = {
+            "kind": "user_message", "body": {"content": message}, "stimulus": True,
+            "key": key or f"say/{token_hex(8)}",
+        }  # fmt: skip
+        answer = await self._ask("send", events=[event], writer=self._writer)
+        return int(answer["seqs"][0])
+
+    async def idle(self) -> str:
+        """Wait until nothing goes on any more; the last answer's text.
+
+        Calls that wait for an approval do not count: they wait for you.
+        """
+        while True:
+            status = await self.status()
+            if not status.busy:
+                await self.refresh()
+                return self.answer
+            await self._ask("watch", after=status.head, wait_seconds=WATCH_SECONDS)
+
+    async def ask(self, message: str) -> str:
+        """Say something, and wait for the answer."""
+        await self.send(message)
+        return await self.idle()
+
+    async def approve(self, call: str, arguments: Mapping[str, Any] | None = None) -> bool:
+        """Let a held call run, maybe with other arguments; False if it is decided already.
+
+        The call runs exactly these arguments; the model is told if they are not its own.
+        """
+        edited = arguments is not None
+        body: dict[str, Any] = {"edited": edited, "arguments": arguments}
+        if arguments is not None:
+            body["input"] = await self._edited_input(call, arguments)
+        return await self._decide(call, approve=True, **body)
+
+    async def reject(self, call: str, reason: str = "") -> bool:
+        """Do not let a held call run; the model reads why. False if it is decided already."""
+        return await self._decide(call, approve=False, reason=reason)
+
+    async def _decide(self, call: str, **body: Any) -> bool:
+        answer = await self._ask("decide", call=call, writer=self._writer, **body)
+        return bool(answer["decided"])
+
+    async def _edited_input(self, call: str, arguments: Mapping[str, Any]) -> str:
+        await self.refresh()
+        held = next(
+            (e.body for e in self._events
+             if e.kind == "approval_requested" and e.body["call"] == call), None,
+        )  # fmt: skip
+        if held is None:
+            raise SessionError(f"call {call} of session {self.id} does not wait for an approval")
+        tool = named(self.transcript.agent["tools"], held["name"])
+        if tool is None:
+            raise SessionError(f"session {self.id} has no tool {held['name']}")
+        return input_text(tool, arguments)
+
+    async def cancel(self, reason: str = "") -> bool:
+        """End what goes on now; every open call gets a result. False if nothing does."""
+        answer = await self._ask("cancel", writer=self._writer, reason=reason)
+        return bool(answer["cancelled"])
+
+    async def fork(
+        self,
+        at: int,
+        branch: str | None = None,
+        *,
+        edit: Mapping[str, Any] | None = None,
+        agent: Agent | None = None,
+    ) -> "Session":
+        """A new session with the first events of this one, which stays as it is.
+
+        Args:
+            at: The last event that is kept.
+            branch: Id of the new session.
+            edit: Body of that event, instead of its own.
+            agent: Goes on with it, instead of the agent it was opened with.
+        """
+        name = branch or f"{self.id}-{token_hex(3)}"
+        if edit is not None:
+            await self._check_edit(at)
+        settings = None if agent is None else dict(agent.body())
+        await self._ask(
+            "fork", branch=name, at=at, writer=self._writer, edit=edit, settings=settings
+        )
+        made = Session(name, self._host, self._writer)
+        if agent is not None:
+            await bind(self._host, name, agent, self._writer)
+        return made
+
+    async def _check_edit(self, at: int) -> None:
+        await self.refresh()
+        kinds = {event.seq: event.kind for event in self._events}
+        if kinds.get(at) not in ("user_message", "tool_result", "assistant"):
+            raise SessionError(
+                f"event {at} is {kinds.get(at)}: only a message, a result or an answer can be "
+                "edited"
+            )
+
+    # Reading
+
+    async def status(self) -> "Status":
+        """How it stands."""
+        return status_of(await self._ask("get"))
+
+    async def refresh(self) -> list[LogEvent]:
+        """Read what is new in the log; all of it."""
+        while True:
+            after = self._events[-1].seq if self._events else 0
+            page = await self._ask("read", after=after)
+            self._events += [event_of(await self._whole(row)) for row in page["events"]]
+            if not page["events"]:
+                return list(self._events)
+
+    async def _whole(self, row: dict[str, Any]) -> dict[str, Any]:
+        async def ask(name: str, data: Any) -> Any:
+            return await self._host.request(name.removeprefix("agentfx::"), data)
+
+        return await whole(ask, row)
+
+    @property
+    def events(self) -> list[LogEvent]:
+        """The log as far as it was read."""
+        return list(self._events)
+
+    @property
+    def transcript(self) -> Transcript:
+        """What the log comes to, as far as it was read."""
+        return transcript_of(self._events)
+
+    @property
+    def answer(self) -> str:
+        """Text of the last answer, as far as the log was read; or why there is none."""
+        for event in reversed(self._events):
+            if event.kind == "assistant":
+                return text_of(event.body["content"])
+            if event.kind in _ENDS and event.reacting_to is not None:
+                return f"[{event.kind}: {canonical(dict(event.body))}]"
+        return ""
+
+    def log(self) -> "pd.DataFrame":
+        """The log as a table: one row an event, with its cost."""
+        events = run_sync(self.refresh)
+        return table(events)
+
+    async def watch(self, after: int = 0) -> AsyncIterator[Seen]:
+        """What happens, for ever: events after a number, and text while it is being said.
+
+        An event comes once, however often the link is lost; text is only for the eye, and is
+        void when `voided` says so, or when its answer's event has come.
+        """
+        cursor = _Cursor(after)
+        while True:
+            page = await self._ask(
+                "watch", after=cursor.after, attempt=cursor.attempt, delta=cursor.delta,
+                wait_seconds=WATCH_SECONDS,
+            )  # fmt: skip
+            voided = page["attempt"] != cursor.attempt
+            if voided:
+                cursor.attempt, cursor.delta = page["attempt"], 0
+            cursor.delta += len(page["parts"])
+            events = [event_of(await self._whole(row)) for row in page["events"]]
+            if events:
+                cursor.after = events[-1].seq
+            if events or page["parts"] or voided:
+                yield Seen(events, page["parts"], voided)
+
+    async def _ask(self, name: str, **data: Any) -> Any:
+        return await self._host.request(f"session::{name}", {"session": self.id, **data})
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a session stands.
+
+    Attributes:
+        head: Number of the last event.
+        busy: Something goes on, or will by itself.
+        held: Calls that wait for an approval.
+        running: Calls that run, or wait for a worker.
+        due_at: When a failed model call is tried again.
+        spent: Money booked for the session's purse; `reserved` for calls under way.
+    """
+
+    head: int
+    epoch: int
+    busy: bool
+    held: tuple[str, ...]
+    running: tuple[str, ...]
+    due_at: float | None
+    spent: float
+    reserved: float
+
+
+def status_of(row: Mapping[str, Any]) -> Status:
+    """A status, as the services send it."""
+    calls: list[Mapping[str, Any]] = row["open_calls"]
+    held = tuple(c["call"] for c in calls if c["state"] == "held")
+    running = tuple(c["call"] for c in calls if c["state"] != "held")
+    busy = row["wake"] is not None or row["wants_step"] or bool(running)
+    return Status(
+        row["head"], row["epoch"], busy, held, running, row["due_at"], row["spent"]["booked"],
+        row["spent"]["reserved"],
+    )  # fmt: skip
+
+
+async def open(  # noqa: A001 - `harness.open`, as files are opened
+    session: str, agent: Agent, *, backend: AgentHost, writer: str = "client"
+) -> Session:
+    """Open a session: a new one, or one that is there already.
+
+    A new session keeps the agent's prompt, tools and rules. One that is there keeps its own; only
+    its code is brought up to date, so that workers that load this process's code can go on.
+
+    Raises:
+        SessionError: It belongs to another agent.
+    """
+    await bind(backend, session, agent, writer)
+    return Session(session, backend, writer)
+
+
+async def bind(backend: AgentHost, session: str, agent: Agent, writer: str) -> None:
+    """Make a session this agent's."""
+    event = {"kind": "session_started", "body": dict(agent.body()), "key": "start"}
+    await backend.request(
+        "session::open",
+        {
+            "session": session, "agent": agent.id, "writer": writer, "events": [event],
+            "code": backend.bring_code(), "policy": agent.policy, "results": agent.results,
+            "budget": agent.budget, "purse": agent.purse,
+        },
+    )  # fmt: skip
+
+
+async def attach(session: str, *, backend: AgentHost, writer: str = "client") -> Session:
+    """A session that is there already, for those who do not have its agent.
+
+    Raises:
+        SessionError: There is none.
+    """
+    found = Session(session, backend, writer)
+    try:
+        await found.status()
+    except ServiceError as error:
+        raise SessionError(str(error)) from None
+    return found

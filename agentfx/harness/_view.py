@@ -1,0 +1,118 @@
+"""Logs as tables for people: one row an event."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from agentfx.harness._event import LogEvent
+from agentfx.harness._request import canonical
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "seq", "at", "writer", "epoch", "kind", "call", "text", "reacting_to", "tokens", "cost", "ms",
+    "request", "hash",
+)  # fmt: skip
+TEXT_LENGTH = 200
+
+
+def rows(events: Sequence[LogEvent]) -> list[dict[str, Any]]:
+    """One row an event, with the same columns for all."""
+    began: dict[str, float] = {}
+    found: list[dict[str, Any]] = []
+    for event in events:
+        body = event.body
+        found.append(
+            {
+                "seq": event.seq,
+                "at": datetime.fromtimestamp(event.at, UTC),
+                "writer": event.writer,
+                "epoch": event.epoch,
+                "kind": event.kind,
+                "call": body.get("call"),
+                "text": text(event),
+                "reacting_to": event.reacting_to,
+                "tokens": body.get("tokens"),
+                "cost": body.get("cost"),
+                "ms": _took(event, began),
+                "request": body.get("request"),
+                "hash": event.hash,
+            }
+        )
+    return found
+
+
+def table(events: Sequence[LogEvent]) -> "pd.DataFrame":
+    """The rows as a DataFrame."""
+    import pandas as pd
+
+    return pd.DataFrame(rows(events), columns=list(COLUMNS))
+
+
+def text(event: LogEvent) -> str:
+    """One line about an event."""
+    line = _LINES.get(event.kind, _other)(event.body).replace("\n", " ")
+    return line if len(line) <= TEXT_LENGTH else line[: TEXT_LENGTH - 1] + "…"
+
+
+def _took(event: LogEvent, began: dict[str, float]) -> float | None:
+    """Milliseconds of what an event ends."""
+    body = event.body
+    if event.kind == "model_call":
+        began[str(event.seq)] = event.at
+    elif event.kind == "tool_started":
+        began[f"call {body['call']}"] = event.at
+    started = began.get(f"call {body['call']}" if event.kind == "tool_result" else "")
+    if event.kind in ("assistant", "model_error"):
+        started = began.get(str(body.get("attempt")))
+    return None if started is None else round((event.at - started) * 1000, 3)
+
+
+def _assistant(body: Mapping[str, Any]) -> str:
+    calls = [f"{c['name']}({_arguments(c['input'])})" for c in body.get("calls", ())]
+    words = "".join(str(b.get("text", "")) for b in body["content"] if b["type"] == "text")
+    return "  ".join([*([f'"{words}"'] if words else []), *calls])
+
+
+def _arguments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={canonical(value)}" for name, value in values.items())
+
+
+def _result(body: Mapping[str, Any]) -> str:
+    mark = "failed: " if body["is_error"] else ""
+    return f"{body.get('name', '')} → {mark}{body['content']}"
+
+
+def _held(body: Mapping[str, Any]) -> str:
+    return f"{body.get('name', '')}({_arguments(body.get('input', {}))}) waits for an approval"
+
+
+def _usage(body: Mapping[str, Any]) -> str:
+    why = "" if body["used"] else f", paid, not used: {body['why']}"
+    return (
+        f"{body['input'] + body['cache_write'] + body['cache_read']} in, {body['output']} out{why}"
+    )
+
+
+def _error(body: Mapping[str, Any]) -> str:
+    after = "given up" if body["retry_in"] is None else f"again in {body['retry_in']:.1f} s"
+    return f"{body['class']}: {body['message']}; {after}"
+
+
+def _other(body: Mapping[str, Any]) -> str:
+    hidden = ("tools", "rules", "settings")
+    return canonical({name: value for name, value in body.items() if name not in hidden})
+
+
+_LINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "session_started": lambda body: f"agent {body['agent']}, model {body['model'].get('name')}",
+    "user_message": lambda body: str(body.get("content")),
+    "model_call": lambda body: f"{body['blocks']} blocks before, up to event {body['sent']}",
+    "assistant": _assistant,
+    "tool_started": lambda body: f"{body['task']}, delivery {body['delivery']}",
+    "tool_result": _result,
+    "approval_requested": _held,
+    "usage": _usage,
+    "model_error": _error,
+}
