@@ -123,7 +123,7 @@ class Channels:
         channel = self._channels.get(channel_id)
         if channel is None or direction not in channel.keys:
             return None
-        if not hmac.compare_digest(key.encode(), channel.keys[direction].encode()):
+        if not hmac.compare_digest(key.encode(errors="replace"), channel.keys[direction].encode()):
             return None
         way: Direction = "write" if direction == "write" else "read"
         return ChannelEnd(self, channel_id, channel, way)

@@ -75,5 +75,5 @@ class Doorkeeper:
         if len(given) != 1:
             return False
         scheme, _, token = given[0].strip().partition(" ")
-        presented = f"{scheme.capitalize()} {token.strip()}".encode()
+        presented = f"{scheme.capitalize()} {token.strip()}".encode(errors="replace")
         return hmac.compare_digest(presented, self._expected)
