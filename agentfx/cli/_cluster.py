@@ -20,6 +20,9 @@ def up(
     tasks: Annotated[list[str] | None, typer.Option(help="Module whose tasks they have.")] = None,
     slots: Annotated[int, typer.Option(help="Jobs at once, of each worker.")] = 4,
     config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
+    serve: Annotated[
+        list[str] | None, typer.Option(help="Folder of a worker in any language.")
+    ] = None,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,
@@ -28,11 +31,20 @@ def up(
 
     async def go() -> None:
         async with local(
-            workers, tasks or [], slots=slots, url=url, token=token, home=home, config=config
+            workers,
+            tasks or [],
+            slots=slots,
+            url=url,
+            token=token,
+            home=home,
+            config=config,
+            serve=serve or [],
         ) as cluster:
             out.print(f"engine: {cluster.url}", markup=False)
             out.print(f"token:  {cluster.token}", markup=False)
             labels = ", ".join(row["label"] for row in await cluster.workers())
+            if serve:
+                out.print(f"serving: {', '.join(serve)}", markup=False)
             out.print(f"workers: {labels or 'none'}; Ctrl-C leaves, the last user ends it")
             done = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):

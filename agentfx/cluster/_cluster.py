@@ -13,12 +13,14 @@ from agentfx.algebra import AnyTask
 from agentfx.backends import Connection, IiiBackend
 from agentfx.cluster._bundle import write_bundle
 from agentfx.cluster._control import ControlClient
-from agentfx.cluster._find import ClusterError, Found, find_engine, start_supervisor
+from agentfx.cluster._find import ClusterError, Found, find_engine, log_tail, start_supervisor
+from agentfx.cluster._foreign import Manifest, read_manifest
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import DEFAULT_SLOTS
 from agentfx.interpreters import Listener, OpenedRun, RunRequest
 
 JOIN_SECONDS = 20.0
+SERVE_FAILURES = 2
 
 enclosing: contextvars.ContextVar["Engine | None"] = contextvars.ContextVar(
     "agentfx_enclosing", default=None
@@ -158,6 +160,39 @@ class Cluster(Engine):
         )
         return found
 
+    async def serve(self, path: str) -> str:
+        """Start a worker in any language; the name in its manifest.
+
+        Args:
+            path: Its folder, with an `iii.worker.yaml`.
+
+        Raises:
+            ClusterError: It has no manifest, or did not register its functions in time.
+        """
+        manifest = read_manifest(path)
+        await self._control.ask(
+            "serve", label=manifest.name, command=manifest.start, folder=str(manifest.folder)
+        )
+        await self._served(manifest)
+        return manifest.name
+
+    async def _served(self, manifest: Manifest) -> None:
+        deadline = self._clock.monotonic() + JOIN_SECONDS
+        while missing := set(manifest.functions) - set(await self._functions()):
+            failures = await self._control.ask("failures", label=manifest.name)
+            if failures > SERVE_FAILURES or self._clock.monotonic() > deadline:
+                install = f"; has `{manifest.install}` been run?" if manifest.install else ""
+                home = self.found.home
+                raise ClusterError(
+                    f"worker {manifest.name} did not register {', '.join(sorted(missing))}"
+                    f"{install} {log_tail(home) if home is not None else ''}"
+                )
+            await self._clock.sleep(0.02)
+
+    async def _functions(self) -> list[str]:
+        listing = await self.connection.call("engine::functions::list", {})
+        return [row["function_id"] for row in listing["functions"]]
+
     async def kill(self, label: str) -> None:
         """Kill a worker with SIGKILL; what it ran starts elsewhere.
 
@@ -227,6 +262,7 @@ class local:  # noqa: N801 - `async with local(workers=2) as cluster`
         token: For that engine.
         home: Where the store is, `.agentfx` in the working folder without it.
         config: An iii configuration file for the embedded engine.
+        serve: Folders of workers in any language, each with an `iii.worker.yaml`.
     """
 
     def __init__(
@@ -239,8 +275,9 @@ class local:  # noqa: N801 - `async with local(workers=2) as cluster`
         token: str | None = None,
         home: str | None = None,
         config: str | None = None,
+        serve: Iterable[str] = (),
     ) -> None:
-        self._count, self._slots = workers, slots
+        self._count, self._slots, self._serve = workers, slots, list(serve)
         given = list(tasks)
         self._modules = [task for task in given if isinstance(task, str)]
         self._given = [task for task in given if not isinstance(task, str)]
@@ -261,7 +298,10 @@ class local:  # noqa: N801 - `async with local(workers=2) as cluster`
         self._cluster = cluster
         try:
             await cluster.start()
-            await cluster.joined([await cluster.spawn() for _ in range(self._count)])
+            labels = [await cluster.spawn() for _ in range(self._count)]
+            for path in self._serve:
+                await cluster.serve(path)
+            await cluster.joined(labels)
         except BaseException:
             await cluster.close()
             raise

@@ -71,7 +71,7 @@ async def start_supervisor(
             process = _spawn(home, url, token, config)
         if process.poll() not in (None, 0) or clock.monotonic() > deadline:
             process.terminate()
-            raise ClusterError(f"the cluster did not start: {_tail(home)}")
+            raise ClusterError(f"the cluster did not start: {log_tail(home)}")
         await clock.sleep(0.01)
 
 
@@ -105,7 +105,8 @@ def _spawn(
     return process
 
 
-def _tail(home: Home) -> str:
+def log_tail(home: Home) -> str:
+    """The end of what the processes of a cluster have printed."""
     try:
         text = home.log.read_text(errors="replace")[-LOG_TAIL:].strip()
     except OSError:

@@ -20,12 +20,14 @@ from typing import Any, TextIO
 
 from agentfx.backends import preload
 from agentfx.cluster._engine_process import run_engine
-from agentfx.cluster._options import EngineOptions, WorkerOptions
+from agentfx.cluster._foreign import run_foreign
+from agentfx.cluster._options import EngineOptions, ForeignOptions, WorkerOptions
 from agentfx.cluster._worker import run_worker
 
 MAIN: dict[str, Callable[[dict[str, Any]], int]] = {
     "worker": lambda options: run_worker(WorkerOptions(**options)),
     "engine": lambda options: run_engine(EngineOptions(**options)),
+    "foreign": lambda options: run_foreign(ForeignOptions(**options)),
 }
 
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agentfx.cluster._options import EngineOptions, WorkerOptions
+from agentfx.cluster._options import EngineOptions, ForeignOptions, WorkerOptions
 
-Options = WorkerOptions | EngineOptions
+Options = WorkerOptions | EngineOptions | ForeignOptions
 
 
 @dataclass(eq=False, slots=True)

@@ -33,6 +33,24 @@ class WorkerOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignOptions:
+    """How a worker in any language is started.
+
+    Attributes:
+        label: Its name in the cluster.
+        command: Run by a shell, in `folder`.
+        url: Of the engine, handed over as III_URL.
+        token: For it, handed over as III_TOKEN.
+    """
+
+    label: str
+    command: str
+    folder: str
+    url: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineOptions:
     """How the engine is started.
 

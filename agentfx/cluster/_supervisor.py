@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from typing import Any
@@ -18,7 +18,13 @@ from agentfx.backends import CallError, Connection, ConnectionFailedError, LinkL
 from agentfx.cluster._control import ControlError, ControlServer, Session
 from agentfx.cluster._home import Discovery, Home
 from agentfx.cluster._nursery import Child, Nursery
-from agentfx.cluster._options import BROKEN, DEFAULT_SLOTS, EngineOptions, WorkerOptions
+from agentfx.cluster._options import (
+    BROKEN,
+    DEFAULT_SLOTS,
+    EngineOptions,
+    ForeignOptions,
+    WorkerOptions,
+)
 from agentfx.cluster._port import free_port
 
 PING_SECONDS = 1.0
@@ -39,7 +45,7 @@ class _Worker:
         failures: Ends in quick succession.
     """
 
-    options: WorkerOptions
+    options: WorkerOptions | ForeignOptions
     owner: Session | None
     child: Child
     started_at: float
@@ -206,12 +212,30 @@ class Supervisor:
             home=str(self._home.path),
             path=list(request.get("path") or []),
         )
-        child = await self._nursery.fork("worker", options)
-        owner = session if request.get("owned") else None
-        worker = _Worker(options, owner, child, self._clock.monotonic())
-        self._workers[label] = worker
-        self._spawn(self._keep_worker(worker))
+        await self._keep(options, session if request.get("owned") else None)
         return label
+
+    async def _start_foreign(self, session: Session, request: dict[str, Any]) -> None:
+        """Start a worker in any language; one that runs already is shared."""
+        label = str(request["label"])
+        known = self._workers.get(label)
+        if known is not None and not known.child.ended.done():
+            known.owner = None
+            return
+        options = ForeignOptions(
+            label, str(request["command"]), str(request["folder"]), self._url or "", self._token
+        )
+        await self._keep(options, session)
+
+    async def _keep(self, options: WorkerOptions | ForeignOptions, owner: Session | None) -> None:
+        child = await self._fork_worker(options)
+        worker = _Worker(options, owner, child, self._clock.monotonic())
+        self._workers[options.label] = worker
+        self._spawn(self._keep_worker(worker))
+
+    async def _fork_worker(self, options: WorkerOptions | ForeignOptions) -> Child:
+        kind = "worker" if isinstance(options, WorkerOptions) else "foreign"
+        return await self._nursery.fork(kind, options)
 
     def _next_label(self) -> str:
         while True:
@@ -228,9 +252,11 @@ class Supervisor:
                 return
             steady = self._clock.monotonic() - worker.started_at > STEADY_SECONDS
             worker.failures = 0 if steady else worker.failures + 1
-            await self._clock.sleep(RESTART_DELAYS[min(worker.failures, len(RESTART_DELAYS)) - 1])
+            await self._clock.sleep(
+                RESTART_DELAYS[min(max(worker.failures - 1, 0), len(RESTART_DELAYS) - 1)]
+            )
             worker.started_at = self._clock.monotonic()
-            worker.child = await self._nursery.fork("worker", replace(worker.options))
+            worker.child = await self._fork_worker(worker.options)
 
     def _named(self, label: str) -> _Worker:
         worker = self._workers.get(label)
@@ -270,12 +296,8 @@ class Supervisor:
                 session.attached = True
                 self._users += 1
                 return {"url": self._url, "token": self._token}
-            case "spawn":
-                return await self._start_worker(session, request)
-            case "kill":
-                return await self._kill(str(request.get("label")))
-            case "stop":
-                return await self._stop(str(request.get("label")))
+            case "spawn" | "serve" | "failures" | "kill" | "stop" as op:
+                return await self._about_worker(session, op, request)
             case "kill_engine":
                 if self._engine is None:
                     raise ControlError("the engine is not ours: it was started by somebody else")
@@ -293,6 +315,21 @@ class Supervisor:
                 return None
             case other:
                 raise ControlError(f"unknown request {other!r}")
+
+    async def _about_worker(self, session: Session, op: str, request: dict[str, Any]) -> Any:
+        label = str(request.get("label"))
+        match op:
+            case "spawn":
+                return await self._start_worker(session, request)
+            case "serve":
+                return await self._start_foreign(session, request)
+            case "failures":
+                worker = self._workers.get(label)
+                return worker.failures if worker is not None else 0
+            case "kill":
+                return await self._kill(label)
+            case _:
+                return await self._stop(label)
 
     def _status(self) -> dict[str, Any]:
         engine = self._engine.child.pid if self._engine is not None else None

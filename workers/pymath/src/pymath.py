@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,7 +71,7 @@ class DivideResult(Strict):
     quotient: float
 
 
-class Measure(str, Enum):
+class Measure(StrEnum):
     """What can be measured."""
 
     mean = "mean"
