@@ -97,12 +97,10 @@ class Session:
 
         Calls that wait for an approval do not count: they wait for you.
         """
-        while True:
-            status = await self.status()
-            if not status.busy:
-                await self.refresh()
-                return self.answer
-            await self._ask("watch", after=status.head, wait_seconds=WATCH_SECONDS)
+        while (await self.status(wait_seconds=WATCH_SECONDS)).busy:
+            pass
+        await self.refresh()
+        return self.answer
 
     async def ask(self, message: str) -> str:
         """Say something, and wait for the answer."""
@@ -185,9 +183,9 @@ class Session:
 
     # Reading
 
-    async def status(self) -> "Status":
-        """How it stands."""
-        return status_of(await self._ask("get"))
+    async def status(self, *, wait_seconds: float = 0.0) -> "Status":
+        """How it stands; waits so long for it to be idle."""
+        return status_of(await self._ask("get", wait_seconds=wait_seconds))
 
     async def refresh(self) -> list[LogEvent]:
         """Read what is new in the log; all of it."""
@@ -283,9 +281,9 @@ def status_of(row: Mapping[str, Any]) -> Status:
     calls: list[Mapping[str, Any]] = row["open_calls"]
     held = tuple(c["call"] for c in calls if c["state"] == "held")
     running = tuple(c["call"] for c in calls if c["state"] != "held")
-    busy = row["wake"] is not None or row["wants_step"] or bool(running)
     return Status(
-        row["head"], row["epoch"], busy, held, running, row["due_at"], row["spent"]["booked"],
+        row["head"], row["epoch"], row["busy"], held, running, row["due_at"],
+        row["spent"]["booked"],
         row["spent"]["reserved"],
     )  # fmt: skip
 

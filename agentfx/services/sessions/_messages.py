@@ -180,10 +180,11 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionName:
-    """A session."""
+class GetSession:
+    """How a session stands; waits some seconds for it to be idle."""
 
     session: str
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from agentfx.services.sessions._messages import (
     Decide,
     Delta,
     Fork,
+    GetSession,
     OpenSession,
     ReadLog,
-    SessionName,
     Some,
     Watch,
 )
@@ -90,7 +90,7 @@ class SessionService:
             "read": (ReadLog, self._read),
             "watch": (Watch, self._watch),
             "delta": (Delta, self._delta),
-            "get": (SessionName, self._get),
+            "get": (GetSession, self._get),
             "list": (Some, self._list),
             "blob": (BlobName, self._blob),
         }
@@ -208,24 +208,18 @@ class SessionService:
         else:
             live.take(message.attempt, message.parts)
 
-    async def _get(self, message: SessionName) -> Json:
-        def query(t: Transaction) -> Json:
-            row = found(t, message.session)
-            stimulus, reacted = t.sessions.watermarks(row.no)
-            spent = t.sessions.spent(row.purse)
-            return {
-                **_listed(row),
-                "stimulus": stimulus,
-                "reacted": reacted,
-                "wants_step": Log(t, row, self._clock.wall()).wants_step,
-                "spent": asdict(spent),
-                "open_calls": [
-                    {"call": c.call, "tool": c.tool, "state": c.state, "deadline": c.deadline}
-                    for c in t.sessions.open_calls(row.no)
-                ],
-            }
-
-        return await self._store.read(query)
+    async def _get(self, message: GetSession) -> Json:
+        row = await self._store.read(lambda t: found(t, message.session))
+        live = self._live.setdefault(row.no, Live())
+        deadline = self._clock.monotonic() + min(message.wait_seconds, MOST_WAIT_SECONDS)
+        while True:
+            changed = live.changed
+            now = self._clock.wall()
+            status = await self._store.read(partial(_status, session=message.session, now=now))
+            left = deadline - self._clock.monotonic()
+            if not status["busy"] or left <= 0:
+                return status
+            await _wait(changed, left)
 
     async def _list(self, message: Some) -> Json:
         rows = await self._store.read(lambda t: t.sessions.all(message.limit))
@@ -281,6 +275,21 @@ def found(t: Transaction, session: str) -> SessionRow:
     if row is None:
         raise FunctionError("unknown_session", f"no session {session}: `%agent list` has them")
     return row
+
+
+def _status(t: Transaction, session: str, now: float) -> Json:
+    row = found(t, session)
+    calls = t.sessions.open_calls(row.no)
+    runs = any(call.state != "held" for call in calls)
+    return {
+        **_listed(row),
+        "busy": row.wake is not None or runs or Log(t, row, now).wants_step,
+        "spent": asdict(t.sessions.spent(row.purse)),
+        "open_calls": [
+            {"call": c.call, "tool": c.tool, "state": c.state, "deadline": c.deadline}
+            for c in calls
+        ],
+    }
 
 
 async def _wait(changed: asyncio.Event, seconds: float) -> None:
