@@ -252,7 +252,11 @@ class Store(Protocol):
         ...
 
     def read(self, query: Callable[[Transaction], T]) -> Awaitable[T]:
-        """Run a query on what is committed, beside the writer."""
+        """Run a query on what is committed, beside the writer.
+
+        Raises:
+            StoreError: The store is closed.
+        """
         ...
 
     @property

@@ -384,3 +384,27 @@ async def test_a_queue_that_is_no_longer_configured_is_emptied(tmp_path: Path) -
             )
             == "enqueue_error"
         )
+
+
+async def test_a_store_that_is_closed_first_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with services(tmp_path, SETTINGS) as kit:
+        work = Recorder()
+        work.errors = [*failures(1), *failures(9, "invocation_stopped")]
+        work.gate.clear()
+        kit.host.serve("work", work)
+        for number in range(3):
+            await kit.enqueue("jobs", "work", number)
+        await eventually(lambda: work.running == 2)
+        kit.store.close()
+        work.gate.set()
+        await quiet()
+    assert not caplog.records
+    handled = Recorder()
+
+    async def prepare(host: Host) -> None:
+        host.serve("work", handled)
+
+    async with services(tmp_path, SETTINGS, prepare=prepare):
+        await eventually(lambda: handled.calls == [0, 1, 2])

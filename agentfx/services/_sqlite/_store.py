@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from agentfx.services._sqlite._migrations import migrate
 from agentfx.services._sqlite._transaction import SqliteTransaction
 from agentfx.services._sqlite._writer import Writer
-from agentfx.services._store import StoreLockedError, Transaction
+from agentfx.services._store import StoreError, StoreLockedError, Transaction
 
 T = TypeVar("T")
 
@@ -56,7 +56,10 @@ class SqliteStore:
     def read(self, query: Callable[[Transaction], T]) -> Awaitable[T]:
         """See `Store.read`."""
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._reader, self._snapshot, query)
+        try:
+            return loop.run_in_executor(self._reader, self._snapshot, query)
+        except RuntimeError as error:
+            raise StoreError("the store is closed") from error
 
     def _snapshot(self, query: Callable[[Transaction], T]) -> T:
         # One transaction, so that all of a query's statements see the same commit.

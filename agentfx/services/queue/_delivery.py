@@ -9,7 +9,15 @@ import orjson
 
 from agentfx._clock import Clock
 from agentfx.services._host import FunctionError, Host, Trace
-from agentfx.services._store import Message, QueueKey, StorageFullError, Store, Ticket, Transaction
+from agentfx.services._store import (
+    Message,
+    QueueKey,
+    StorageFullError,
+    Store,
+    StoreError,
+    Ticket,
+    Transaction,
+)
 from agentfx.services._tasks import Tasks
 from agentfx.services.queue._line import Line
 from agentfx.services.queue._payloads import Payloads
@@ -105,7 +113,10 @@ class Deliveries:
         self, lane: Lane, tickets: list[Ticket], messages: dict[int, Message]
     ) -> None:
         seqs = [ticket.seq for ticket in tickets if ticket.seq not in messages]
-        messages |= await self._store.read(lambda rows: rows.queues.messages(seqs))
+        try:
+            messages |= await self._store.read(lambda rows: rows.queues.messages(seqs))
+        except StoreError:
+            return  # closed: they stay in there, for the next process
         self._deliver_all(lane, tickets, messages)
 
     def _deliver_all(self, lane: Lane, tickets: list[Ticket], messages: dict[int, Message]) -> None:
@@ -175,5 +186,9 @@ class Deliveries:
                 await self._store.write(operation)
             except StorageFullError:
                 await self._clock.sleep(FULL_SECONDS)
+            except StoreError:
+                # Closed, or broken and about to take this process along: the message is still
+                # in there, and will be handed out again by the next one.
+                await asyncio.Event().wait()
             else:
                 return
