@@ -56,11 +56,22 @@ def on_result(state: State, executor: Connection, message: InvocationResult) -> 
     return (_answer(call, message.result, message.error, trace),)
 
 
-def call_from_host(state: State, call_id: str | None, message: InvokeFunction) -> Actions:
-    """Route a call that this process makes; `call_id` None wants no answer."""
+def call_from_host(
+    state: State, call_id: str | None, message: InvokeFunction, *, unanswered: bool = False
+) -> Actions:
+    """Route a call that this process makes; `call_id` None wants no answer.
+
+    Args:
+        state: The engine's.
+        call_id: Under which the answer is handed over.
+        message: What is called.
+        unanswered: Leave the id out on the wire as well: SDKs then send no answer at all.
+    """
     namespace = message.namespace or DEFAULT_NAMESPACE
     function = state.functions.get((namespace, message.function_id))
     if function is not None:
+        if unanswered and function.owner is not None:
+            return (Send(function.owner, InvokeFunction(function.id, message.data)),)
         return _route(state, function, None, call_id, message)
     if call_id is None:
         return ()

@@ -1,6 +1,5 @@
 """Does what the routing decides."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -69,7 +68,7 @@ class Core:
             self._tasks.spawn(_let_drain(link, set(self._congested)))
         elif link.connection.serving > BUSY_SERVING:
             link.socket.hold()
-            self._tasks.spawn(_let_settle(link))
+            self._tasks.spawn(self._let_settle(link))
 
     def disconnected(self, link: WorkerLink) -> None:
         """See `Switchboard.disconnected`."""
@@ -141,6 +140,14 @@ class Core:
             error = ErrorBody("invocation_failed", str(failure))
         self._perform(answered(self._state, call.call_id, result, error))
 
+    async def _let_settle(self, link: WorkerLink) -> None:
+        """Wait for calls of a worker to end, but not for ever: they may wait for what it sends."""
+        for _ in range(50):
+            if link.connection.serving <= BUSY_SERVING:
+                break
+            await self._clock.sleep(0.001)
+        link.socket.release()
+
     async def _wait(self, seconds: float, timer: act.Timer) -> None:
         await self._clock.sleep(seconds)
         self._perform(elapsed(self._state, timer))
@@ -187,13 +194,4 @@ class Core:
 async def _let_drain(link: WorkerLink, congested: set[WorkerLink]) -> None:
     for other in congested:
         await other.caught_up()
-    link.socket.release()
-
-
-async def _let_settle(link: WorkerLink) -> None:
-    """Wait for calls of a worker to end, but not for ever: they may wait for what it sends."""
-    for _ in range(50):
-        if link.connection.serving <= BUSY_SERVING:
-            break
-        await asyncio.sleep(0.001)
     link.socket.release()

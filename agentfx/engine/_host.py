@@ -95,10 +95,11 @@ class EngineHost:
         namespace: str = DEFAULT_NAMESPACE,
         metadata: Json = None,
         trace: Trace | None = None,
+        unanswered: bool = False,
     ) -> None:
         """See `Host.send`."""
         message = _message(function_id, data, namespace, metadata, trace)
-        self._perform(call_from_host(self._state, None, message))
+        self._perform(call_from_host(self._state, None, message, unanswered=unanswered))
 
     def trace(self) -> Trace:
         """See `Host.trace`."""
