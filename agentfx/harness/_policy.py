@@ -107,7 +107,7 @@ def tokens_of(characters: int) -> int:
 
 
 def cut_at(state: Transcript, window: Window, *, forced: bool = False) -> int | None:
-    """From which event on messages are kept, None if nothing has to go.
+    """From which message on they are kept, None if nothing has to go.
 
     Args:
         state: The transcript, without what waits.
@@ -122,7 +122,7 @@ def cut_at(state: Transcript, window: Window, *, forced: bool = False) -> int | 
     if not places:
         return None
     room = window.tokens * window.keep
-    fitting = [seq for seq, size in places if tokens_of(size) <= room]
+    fitting = [place for place, size in places if tokens_of(size) <= room]
     return fitting[0] if fitting else places[-1][0]
 
 

@@ -33,14 +33,6 @@ class Call:
     input: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A message and the number of the first event in it."""
-
-    message: Message
-    seq: int
-
-
 @dataclass(slots=True)
 class Transcript:
     """What a log comes to so far.
@@ -64,6 +56,7 @@ class Transcript:
         blocks: How many content blocks the messages have, and their `size` in characters.
         chain: Hash of them.
         shared: Blocks that the last request had.
+        dropped: Messages that were cut from the front.
     """
 
     head: int = 0
@@ -85,7 +78,8 @@ class Transcript:
     size: int = 0
     chain: str = ""
     shared: int = 0
-    _messages: list[_Sent] = field(default_factory=list[_Sent])
+    dropped: int = 0
+    _messages: list[Message] = field(default_factory=list[Message])
     _waiting: list[LogEvent] = field(default_factory=list[LogEvent])
     _unanswered: list[Call] = field(default_factory=list[Call])
     _open: bool = False  # the last message is a user's that may get more
@@ -114,7 +108,7 @@ class Transcript:
         shown._messages, shown._waiting = list(self._messages), list(self._waiting)
         shown._unanswered = list(self._unanswered)
         shown._freeze(upto)
-        messages = tuple(sent.message for sent in shown._messages)
+        messages = tuple(shown._messages)
         tools = tuple(tool["spec"] for tool in self.agent.get("tools", ()))
         system = str(self.agent.get("system", ""))
         name = digest([system, canonical(list(tools)), shown.chain])
@@ -122,16 +116,19 @@ class Transcript:
 
     @property
     def turns(self) -> Sequence[tuple[int, int]]:
-        """Where a window may begin: the number of an event, and the size of all from there.
+        """Where a window may begin: the place of a message, and the size of all from there.
 
-        Each is a user's message that answers no call, so that no pair is split.
+        Each is a user's message that answers no call, so that no pair is split. Places count
+        all messages, those that were dropped too: event numbers are no order here, since a
+        message that came during a model call stands behind its answer.
         """
         found: list[tuple[int, int]] = []
         size = 0
-        for sent in reversed(self._messages[1:]):
-            size += sum(len(canonical(block)) for block in sent.message.content)
-            if _begins_turn(sent.message):
-                found.append((sent.seq, size))
+        for index in range(len(self._messages) - 1, 0, -1):
+            message = self._messages[index]
+            size += sum(len(canonical(block)) for block in message.content)
+            if _begins_turn(message):
+                found.append((self.dropped + index, size))
         return found[::-1]
 
     def _freeze(self, upto: int) -> None:
@@ -150,17 +147,15 @@ class Transcript:
                 blocks += _message_blocks(event.body)
             elif event.body["call"] in late:
                 blocks.append(_late_block(event.body))
-        self._extend(blocks, ready[0].seq if ready else upto)
+        if blocks:
+            self._extend(blocks)
 
-    def _extend(self, blocks: list[Block], seq: int) -> None:
-        if not blocks:
-            return
+    def _extend(self, blocks: list[Block]) -> None:
         if self._open:
             last = self._messages[-1]
-            message = Message("user", (*last.message.content, *blocks))
-            self._messages[-1] = _Sent(message, last.seq)
+            self._messages[-1] = Message("user", (*last.content, *blocks))
         else:
-            self._messages.append(_Sent(Message("user", tuple(blocks)), seq))
+            self._messages.append(Message("user", tuple(blocks)))
         self._open = True
         self._count("user", blocks)
 
@@ -171,11 +166,11 @@ class Transcript:
             self.size += len(text)
             self.chain = digest([self.chain, text])
 
-    def _replace(self, messages: list[_Sent]) -> None:
+    def _replace(self, messages: list[Message]) -> None:
         self._messages = messages
         self.blocks, self.size, self.chain = 0, 0, ""
-        for sent in messages:
-            self._count(sent.message.role, sent.message.content)
+        for message in messages:
+            self._count(message.role, message.content)
         self.shared = 0
 
     # What each kind of event does
@@ -197,7 +192,7 @@ class Transcript:
         body = event.body
         content: tuple[Block, ...] = tuple(body["content"])
         if content:
-            self._messages.append(_Sent(Message("assistant", content), event.seq))
+            self._messages.append(Message("assistant", content))
             self._open = False
             self._count("assistant", content)
         self._unanswered = [_call(item) for item in body.get("calls", ())]
@@ -230,17 +225,18 @@ class Transcript:
         if settings:
             self.agent = {**self.agent, **settings}
             self.model = self.agent.get("model", self.model)
-            self._replace([_stripped(sent) for sent in self._messages])
+            self._replace([_stripped(message) for message in self._messages])
         elif event.body["edited"] and self._messages and not self._open:
             self._replace([*self._messages[:-1], _stripped(self._messages[-1])])
 
     def _on_cut(self, event: LogEvent) -> None:
         """Drop messages from the front; what is kept loses the thinking made under them."""
-        kept = [_stripped(s) for s in self._messages if s.seq >= event.body["from"]]
+        going = event.body["from"] - self.dropped
+        kept = [_stripped(message) for message in self._messages[going:]]
         if kept:
-            first = kept[0].message
             note: Block = {"type": "text", "text": LEFT_OUT}
-            kept[0] = replace(kept[0], message=Message(first.role, (note, *first.content)))
+            kept[0] = replace(kept[0], content=(note, *kept[0].content))
+        self.dropped += going
         self._replace(kept)
 
 
@@ -306,9 +302,8 @@ def _begins_turn(message: Message) -> bool:
     return message.role == "user" and not answers
 
 
-def _stripped(sent: _Sent) -> _Sent:
-    content = tuple(b for b in sent.message.content if b["type"] not in _THINKING)
-    if len(content) == len(sent.message.content):
-        return sent
-    kept = content or ({"type": "text", "text": NO_TEXT},)
-    return replace(sent, message=replace(sent.message, content=kept))
+def _stripped(message: Message) -> Message:
+    content = tuple(b for b in message.content if b["type"] not in _THINKING)
+    if len(content) == len(message.content):
+        return message
+    return replace(message, content=content or ({"type": "text", "text": NO_TEXT},))

@@ -1,0 +1,159 @@
+"""Every request that a random log leads to: legal, frozen, and the same everywhere."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from itertools import pairwise
+
+from hypothesis import given, settings
+
+from agentfx.harness._event import LogEvent
+from agentfx.harness._request import MARK_EVERY, lines, marked
+from agentfx.harness._transcript import LEFT_OUT, RUNNING, transcript_of
+from tests.harness.checker import check
+from tests.harness.logs import World, world_of, worlds
+
+many = settings(max_examples=200, deadline=None)
+
+
+@given(worlds)
+@many
+def test_7_every_request_is_one_that_the_api_takes(world: World) -> None:
+    for asked in world.asked:
+        check(marked(asked.request), continues=asked.continues)
+
+
+@given(worlds)
+@many
+def test_15_between_cuts_a_request_only_adds_to_the_one_before(world: World) -> None:
+    for first, second in pairwise(world.asked):
+        if first.cuts == second.cuts:
+            before, after = lines(first.request), lines(second.request)
+            assert after[: len(before)] == before
+
+
+@given(worlds)
+@many
+def test_14_a_request_is_a_function_of_the_log(world: World) -> None:
+    for asked in world.asked:
+        again = transcript_of(world.events[: asked.after]).request(asked.upto)
+        assert lines(again) == lines(asked.request)
+        assert again.digest == asked.request.digest
+
+
+@given(worlds)
+@many
+def test_16_answers_go_back_exactly_as_they_came(world: World) -> None:
+    answers = [list(e.body["content"]) for e in world.events if e.kind == "assistant"]
+    last = world.asked[-1]
+    if last.cuts:
+        return
+    sent = [list(m.content) for m in last.request.messages if m.role == "assistant"]
+    known = [
+        a for a, e in zip(answers, [e for e in world.events if e.kind == "assistant"], strict=True)
+        if a and e.seq <= last.after
+    ]  # fmt: skip
+    assert sent == known
+
+
+@given(worlds)
+@many
+def test_18_after_a_cut_no_thinking_of_before_it_is_sent(world: World) -> None:
+    cut = max((e.seq for e in world.events if e.kind == "cut"), default=0)
+    older = {
+        b["signature"]
+        for e in world.events
+        if e.kind == "assistant" and e.seq < cut
+        for b in e.body["content"]
+        if b["type"] == "thinking"
+    }
+    for asked in world.asked:
+        if asked.after >= cut > 0:
+            blocks = [b for m in asked.request.messages for b in m.content]
+            assert older.isdisjoint(b.get("signature") for b in blocks)
+
+
+@given(worlds)
+@many
+def test_8_a_real_result_appears_once_and_a_placeholder_stays(world: World) -> None:
+    last = world.asked[-1]
+    if last.cuts:
+        return
+    for event in world.events:
+        if event.kind != "tool_result" or event.seq > last.upto:
+            continue
+        blocks = [b for m in last.request.messages for b in m.content]
+        answers = [b for b in blocks if b.get("tool_use_id") == event.body["id"]]
+        late = [
+            b for b in blocks
+            if b["type"] == "text" and f"call {event.body['id']} of" in b["text"]
+        ]  # fmt: skip
+        held_a_place = [b for b in answers if b["content"] == RUNNING]
+        assert len(answers) == 1
+        assert len(late) == len(held_a_place)
+
+
+@given(worlds)
+@many
+def test_47_a_cut_never_moves_back_and_says_so(world: World) -> None:
+    places = [e.body["from"] for e in world.events if e.kind == "cut"]
+    assert places == sorted(places)
+    for asked in world.asked:
+        if asked.cuts:
+            assert asked.request.messages[0].content[0] == {"type": "text", "text": LEFT_OUT}
+
+
+@given(worlds)
+@many
+def test_19_marks_are_near_what_was_sent_before(world: World) -> None:
+    for first, second in pairwise(world.asked):
+        if first.cuts != second.cuts:
+            continue
+        body = marked(second.request)
+        blocks = [b for m in body["messages"] for b in m["content"]]
+        shared = sum(len(m.content) for m in first.request.messages)
+        marks = [i + 1 for i, b in enumerate(blocks) if "cache_control" in b]
+        assert min(abs(mark - shared) for mark in marks) <= MARK_EVERY
+
+
+@given(worlds)
+@many
+def test_23_reactions_never_fall(world: World) -> None:
+    reacted = [e.reacting_to for e in world.events if e.reacting_to is not None]
+    assert reacted == sorted(reacted)
+    sent = [e.body["sent"] for e in world.events if e.kind == "model_call"]
+    assert sent == sorted(sent)
+
+
+RENDER = """
+import json, sys
+from agentfx.harness._event import LogEvent
+from agentfx.harness._request import lines
+from agentfx.harness._transcript import transcript_of
+events = [LogEvent(**row) for row in json.load(sys.stdin)]
+state = transcript_of(events)
+print(json.dumps(lines(state.request(state.stimulus))))
+"""
+
+
+def test_14_another_process_with_another_hash_seed_and_time_zone() -> None:
+    found = [world_of(seed) for seed in range(20)]
+    events = max((world.events for world in found), key=len)
+    state = transcript_of(events)
+    expected = lines(state.request(state.stimulus))
+    for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo")):
+        done = subprocess.run(
+            [sys.executable, "-c", RENDER],
+            input=json.dumps([_row(event) for event in events]),
+            env={**os.environ, "PYTHONHASHSEED": seed, "TZ": zone},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout) == expected
+
+
+def _row(event: LogEvent) -> dict[str, object]:
+    return asdict(event)
