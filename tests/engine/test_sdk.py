@@ -38,19 +38,25 @@ def _install(command: list[str], folder: Path, proof: str) -> Path:
     return folder
 
 
+def _folder(config: pytest.Config, temporary: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that outlives the session, if there is a cache."""
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    return temporary.mktemp(name) if cache is None else cache.mkdir(name)
+
+
 @pytest.fixture(scope="session")
-def oldest_sdk(pytestconfig: pytest.Config) -> Path:
-    folder = pytestconfig.cache.mkdir(f"iii-sdk-{OLDEST}")
+def oldest_sdk(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = _folder(pytestconfig, tmp_path_factory, f"iii-sdk-{OLDEST}")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
     return _install([*pip, f"iii-sdk=={OLDEST}", f"iii-helpers=={OLDEST}"], folder, "iii_helpers")
 
 
 @pytest.fixture(scope="session")
-def node_sdk(pytestconfig: pytest.Config) -> Path:
+def node_sdk(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         pytest.skip("node or npm is not installed")
-    folder = pytestconfig.cache.mkdir("iii-sdk-node")
+    folder = _folder(pytestconfig, tmp_path_factory, "iii-sdk-node")
     (folder / "package.json").write_text('{"private": true}')
     options = ["--no-audit", "--no-fund", "--ignore-scripts"]
     return _install([npm, "install", *options, NODE], folder, "node_modules/iii-sdk")
