@@ -1,11 +1,12 @@
 """Runs what a worker holds; the decisions are those of `jobs.Holding`."""
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from agentfx._clock import Clock
 from agentfx.algebra import AnyTask, Reason, TaskContext, TaskError, Wire, encode_err
@@ -216,7 +217,7 @@ def _job_of(start: str) -> str:
 def _for_services(job: str, wire: Wire, ms: float) -> Json:
     return {
         "job": job,
-        "outcome": json.dumps(wire),
+        "outcome": orjson.dumps(wire).decode(),
         "ms": round(ms, 3),
         "error": _one_line(wire),
         "dead": wire.get("err") == "agentfx:TaskError",

@@ -145,8 +145,18 @@ class Host(Protocol):
         namespace: str = DEFAULT_NAMESPACE,
         metadata: Json = None,
         trace: Trace | None = None,
+        unanswered: bool = False,
     ) -> None:
-        """Invoke a function without an answer; lost if nobody serves it."""
+        """Invoke a function without waiting for an answer; lost if nobody serves it.
+
+        Args:
+            function_id: Its id.
+            data: The payload.
+            namespace: Where the function is.
+            metadata: For the function, beside the payload.
+            trace: Of the call that this one is part of.
+            unanswered: Where the host can, ask the worker not even to send an answer.
+        """
         ...
 
     def trace(self) -> Trace:

@@ -32,7 +32,10 @@ CallAction: TypeAlias = Void | Enqueue
 
 @dataclass(frozen=True, slots=True)
 class InvokeFunction:
-    """A call; towards a worker it always has an `invocation_id`, and no action or namespace."""
+    """A call; towards a worker it has no action or namespace, and an `invocation_id` always.
+
+    Only calls of the engine's own process may go without one: SDKs then send no answer.
+    """
 
     function_id: str
     data: Json

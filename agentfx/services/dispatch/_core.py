@@ -1,7 +1,7 @@
 """What the parts of the dispatch service share: decisions made, put on record and sent."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -34,6 +34,7 @@ Owned: TypeAlias = tuple[JobOwner, Any]
 PAYLOAD_BYTES = 64 * 1024 * 1024
 """Inputs of waiting jobs that are kept in memory; others are read when they start."""
 FULL_RETRY_SECONDS = 1.0
+LATE_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -53,13 +54,19 @@ class Driver:
 
 @dataclass(slots=True)
 class LiveRun:
-    """A run that somebody drives or waits for."""
+    """A run that somebody drives or waits for.
+
+    Attributes:
+        seen: All of its jobs, if it began in this life of the services: another job is new, and
+            can start while the store still writes it. None if only the store can tell.
+    """
 
     no: int
     id: str
     epoch: int
     driver: str
     watchers: set[str] = field(default_factory=set[str])
+    seen: set[str] | None = None
 
 
 class Core:
@@ -80,6 +87,7 @@ class Core:
         self._run_of: dict[str, int] = {}
         self._started_at: dict[str, float] = {}
         self._changed = asyncio.Event()
+        self._late: list[tuple[Sequence[Action], list[EventRow]]] = []
         # For jobs that no run waits for: called with the outcome, and whether it is an error.
         self.ended: dict[str, Callable[[str, bool], None]] = {}
         self.owners: dict[int, JobOwner] = {}
@@ -144,8 +152,37 @@ class Core:
         if any(self._must_be_durable(action) for action in actions):
             self.tasks.spawn(self._record_then_do(actions, rows))
         else:
-            self.tasks.spawn(self.durably(lambda t: _write(t, actions, rows)))
+            self._record_late(actions, rows)
             self._do(actions)
+
+    def _record_late(self, actions: Sequence[Action], rows: list[EventRow]) -> None:
+        """Put what nobody waits for on record with the next write, or a moment later."""
+        if not self._late:
+            asyncio.get_running_loop().call_later(LATE_SECONDS, self._write_late)
+        self._late.append((actions, rows))
+
+    def _write_late(self) -> None:
+        late, self._late = self._late, []
+        if not late:
+            return
+
+        def operation(t: Transaction) -> None:
+            for actions, rows in late:
+                _write(t, actions, rows)
+
+        # Lost with a full disk or this process: whoever holds the starts will say so.
+        written = asyncio.ensure_future(self.store.write(operation))
+        written.add_done_callback(self._written)
+
+    def _written(self, written: "asyncio.Future[None]") -> None:
+        if written.cancelled() or written.exception() is not None:
+            return
+        self.notify()
+
+    def write(self, operation: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Write, after all that was decided before."""
+        self._write_late()
+        return self.store.write(operation)
 
     async def _record_then_do(self, actions: Sequence[Action], rows: list[EventRow]) -> None:
         owned = [(action, self._record_of(action)) for action in actions]
@@ -190,7 +227,7 @@ class Core:
         """Write, and wait for room on a full disk: what happened is kept until it is on record."""
         while True:
             try:
-                result = await self.store.write(operation)
+                result = await self.write(operation)
             except StorageFullError:
                 await self.clock.sleep(FULL_RETRY_SECONDS)
                 continue

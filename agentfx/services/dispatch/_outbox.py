@@ -9,6 +9,7 @@ from agentfx.wire import Json
 
 FRAME_BYTES = 4 * 1024 * 1024
 FRAME_ITEMS = 256
+LATE_SECONDS = 0.25
 
 
 class Outbox:
@@ -23,7 +24,9 @@ class Outbox:
         self._host, self._extra = host, extra
         self._waiting: dict[str, dict[str, list[Json]]] = {}
         self._sizes: dict[str, int] = {}
+        self._urgent: set[str] = set()
         self._scheduled = False
+        self._late = False
 
     def add(self, function_id: str, key: str, item: Json, size: int = 100) -> None:
         """Send an item with whatever else goes to this function now.
@@ -39,21 +42,42 @@ class Outbox:
         self._sizes[function_id] = self._sizes.get(function_id, 0) + size
         if self._sizes[function_id] > FRAME_BYTES or len(message[key]) >= FRAME_ITEMS:
             self._send(function_id)
-        elif not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
+        else:
+            self._urgent.add(function_id)
+            if not self._scheduled:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._flush)
+
+    def add_late(self, function_id: str, key: str, item: Json) -> None:
+        """Send an item with the next message to this function, or some time later."""
+        message = self._waiting.setdefault(function_id, {})
+        items = message.setdefault(key, [])
+        items.append(item)
+        self._sizes.setdefault(function_id, 0)
+        if len(items) >= FRAME_ITEMS:
+            self._send(function_id)
+        elif not self._late:
+            self._late = True
+            asyncio.get_running_loop().call_later(LATE_SECONDS, self._flush_late)
+
+    def _flush_late(self) -> None:
+        self._late = False
+        for function_id in list(self._waiting):
+            self._send(function_id)
 
     def forget(self, function_id: str) -> None:
         """Drop what waits for somebody who is gone."""
         self._waiting.pop(function_id, None)
         self._sizes.pop(function_id, None)
+        self._urgent.discard(function_id)
 
     def _flush(self) -> None:
         self._scheduled = False
-        for function_id in list(self._waiting):
+        for function_id in list(self._urgent):
             self._send(function_id)
 
     def _send(self, function_id: str) -> None:
         message: dict[str, Any] = {**self._waiting.pop(function_id), **self._extra()}
         del self._sizes[function_id]
-        self._host.send(function_id, message)
+        self._urgent.discard(function_id)
+        self._host.send(function_id, message, unanswered=True)

@@ -1,5 +1,6 @@
 """What drivers ask: to open runs, to journal steps, to queue jobs, to read what is on record."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -44,11 +45,13 @@ class Runs:
         self.heard(message.driver, caller)
         core, now = self._core, self._core.clock.wall()
 
-        how, run, dropped = await core.store.write(lambda t: self._open(t, message, now))
+        how, run, dropped = await core.write(lambda t: self._open(t, message, now))
         self._drop(dropped)
         core.notify()
         if how in ("new", "resumed"):
             self._drive(run, message.driver)
+            if how == "new":
+                core.runs[run.no].seen = set()
         elif how == "attached":
             self._live(run).watchers.add(message.driver)
         return {
@@ -153,7 +156,7 @@ class Runs:
             )
             return t.runs.put_steps(run.no, steps)
 
-        winners = await self._core.store.write(operation)
+        winners = await self._core.write(operation)
         self._core.notify()
         return [[step.what, step.value] for step in winners]
 
@@ -176,17 +179,32 @@ class Runs:
             known = [job.id for job in message.jobs if job.id not in ids]
             return run.no, list(ids), t.jobs.settled(known) if known else []
 
+        writing = asyncio.ensure_future(core.durably(operation))
+        started = self._start_early(message)
         try:
-            run_no, new, settled = await core.durably(operation)
+            run_no, new, settled = await writing
         except FunctionError as error:
             self._refuse(message, error, caller)
             return None
-        fresh = set(new)
+        fresh = set(new) - started
         open_jobs = [core.remember(run_no, job) for job in message.jobs if job.id in fresh]
         core.apply(core.dispatch.submit(open_jobs))
         for job in settled:
             core.push(run_no, job.state, [job.id, job.outcome], len(job.outcome or "") + 100)
         return len(new)
+
+    def _start_early(self, message: Submit) -> set[str]:
+        """Start jobs that are certainly new while the store still writes them."""
+        core = self._core
+        live = next((run for run in core.runs.values() if run.id == message.run), None)
+        if live is None or live.seen is None or live.epoch != message.epoch:
+            return set()
+        seen = live.seen
+        new = [job for job in message.jobs if job.id not in seen]
+        seen.update(job.id for job in new)
+        early = [job for job in new if not job.at_most_once]
+        core.apply(core.dispatch.submit([core.remember(live.no, job) for job in early]))
+        return {job.id for job in early}
 
     def _refuse(self, message: Submit, error: FunctionError, caller: str | None) -> None:
         # A submit is sent without waiting for an answer, so the driver hears of it by a push.
@@ -232,7 +250,7 @@ class Runs:
             driven(t, message.run, message.epoch)
             return _cancel(t, message.ids, self._core.clock.wall())
 
-        self._drop(await self._core.store.write(operation))
+        self._drop(await self._core.write(operation))
 
     def _drop(self, cancelled: Sequence[str]) -> None:
         core = self._core
@@ -255,7 +273,7 @@ class Runs:
             left = _cancel(t, t.jobs.open_of_run(run.no), now)
             return found(t, message.run), left
 
-        run, left = await core.store.write(operation)
+        run, left = await core.write(operation)
         self._drop(left)
         self._tell_end(run)
         return {"status": run.status, "exit": run.exit}
@@ -279,7 +297,7 @@ class Runs:
             t.runs.release(run.no, message.epoch)
             return run.no
 
-        self._leave(await self._core.store.write(operation), message.epoch)
+        self._leave(await self._core.write(operation), message.epoch)
 
     def _leave(self, run_no: int, epoch: int) -> None:
         live = self._core.runs.get(run_no)
@@ -312,7 +330,7 @@ class Runs:
             left = _cancel(t, t.jobs.open_of_run(run.no), now) if first else []
             return found(t, message.run), first, left
 
-        run, first, left = await core.store.write(operation)
+        run, first, left = await core.write(operation)
         running = sum(1 for job_id in left if self._runs_now(job_id))
         self._drop(left)
         self._tell_end(run)
@@ -352,7 +370,7 @@ class Runs:
     async def prune(self, message: Prune, caller: str | None) -> Json:
         """Delete old ended runs; how many went."""
         before = self._core.clock.wall() - message.days * 86_400
-        return await self._core.store.write(lambda t: t.runs.prune(message.keep, before))
+        return await self._core.write(lambda t: t.runs.prune(message.keep, before))
 
     async def unserved(self, message: Serves, caller: str | None) -> Json:
         """Those of some tasks that no worker is there for, and what the workers have."""

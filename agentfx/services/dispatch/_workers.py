@@ -104,7 +104,7 @@ class Workers:
         won, afters = await core.durably(operation)
         core.tell_owners(afters)
         for outcome, first in zip(message.outcomes, won, strict=True):
-            core.to_workers.add(exec_id(message.worker), "confirm", outcome.start)
+            core.to_workers.add_late(exec_id(message.worker), "confirm", outcome.start)
             self._tell(outcome, first)
 
     def _tell(self, outcome: Outcome, first: bool) -> None:
