@@ -2,6 +2,7 @@
 
 from agentfx.harness._agent import Agent as Agent
 from agentfx.harness._agent import remake_agent as remake_agent
+from agentfx.harness._claude import ClaudeModel as ClaudeModel
 from agentfx.harness._event import LogEvent as LogEvent
 from agentfx.harness._model import Attempt as Attempt
 from agentfx.harness._model import Model as Model
