@@ -7,6 +7,7 @@ Example:
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from secrets import token_hex
 
@@ -70,6 +71,10 @@ def _job(backend: Backend, run: str, path: str, value: int) -> Job:
     return Job(job, run, path, 1, double.id, text, job, code=backend.code)
 
 
+def _read(outcome: str | None) -> object:
+    return None if outcome is None else json.loads(outcome)
+
+
 async def _opened(backend: Backend) -> tuple[str, int, Recorder]:
     run, recorder = f"law-{token_hex(6)}", Recorder()
     opened = await backend.open_run(RunRequest(run, "law"), recorder)
@@ -82,7 +87,7 @@ async def a_job_is_run_and_its_outcome_told(backend: Backend) -> None:
     run, epoch, recorder = await _opened(backend)
     backend.submit(run, epoch, [_job(backend, run, "1", 21)], [])
     _, state, outcome = await recorder.outcome()
-    require((state, outcome) == ("done", '{"ok": "42"}'), f"{state} {outcome}")
+    require((state, _read(outcome)) == ("done", {"ok": "42"}), f"{state} {outcome}")
     await backend.release_run(run, epoch)
 
 
@@ -137,7 +142,7 @@ async def what_is_on_record_comes_back(backend: Backend) -> None:
         if cursor is None:
             break
     require(sorted(found, key=lambda step: step.path) == steps, f"{found}")
-    require(jobs == ['{"ok": "6"}'], f"{jobs}")
+    require([_read(outcome) for outcome in jobs] == [{"ok": "6"}], f"{jobs}")
     await backend.release_run(run, opened.epoch)
 
 
