@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -120,7 +121,7 @@ class LineMachine(RuleBasedStateMachine):
         self.line.finish(ticket)
 
 
-TestLine = LineMachine.TestCase
+TestLine = pytest.mark.slow(LineMachine.TestCase)
 TestLine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 

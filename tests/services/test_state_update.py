@@ -45,6 +45,7 @@ steps: st.SearchStrategy[Operation] = st.one_of(
 before = values | st.just(MISSING)
 
 
+@pytest.mark.slow
 @given(before, st.lists(steps, max_size=4))
 def test_the_old_value_stays_as_it_was(value: Any, wanted: list[Operation]) -> None:
     snapshot = copy.deepcopy(value) if value is not MISSING else value
@@ -52,6 +53,7 @@ def test_the_old_value_stays_as_it_was(value: Any, wanted: list[Operation]) -> N
     assert value is snapshot or value == snapshot
 
 
+@pytest.mark.slow
 @given(before, st.lists(steps, max_size=4))
 def test_operations_count_one_by_one(value: Any, wanted: list[Operation]) -> None:
     whole = update(value, wanted)
@@ -81,12 +83,14 @@ def test_increments_add_up_in_any_order(value: Any, by: list[int]) -> None:
     assert total(by) == total(by[::-1])
 
 
+@pytest.mark.slow
 @given(before, paths, st.dictionaries(st.sampled_from("abc"), values, max_size=3))
 def test_merging_twice_is_merging_once(value: Any, path: tuple[str, ...], patch: Any) -> None:
     once = update(value, [Merge(path, patch)])
     assert update(once.value, [Merge(path, patch)]).value == once.value
 
 
+@pytest.mark.slow
 @given(st.lists(values, max_size=4), values)
 def test_appending_makes_an_array_longer_by_one(value: list[Any], item: Any) -> None:
     assert update(value, [Append((), item)]).value == [*value, item]

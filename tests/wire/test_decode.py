@@ -187,6 +187,7 @@ def test_a_field_of_another_type_spoils_the_frame(
             read({**frame, name: wrong})
 
 
+@pytest.mark.slow
 @given(st.sampled_from([frame for frame, _ in FULL]), st.data())
 def test_any_value_anywhere_is_read_or_refused(frame: dict[str, Any], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(frame)))
