@@ -19,7 +19,8 @@ from agentfx.cli._demo import demo_app
 from agentfx.cli._show import err, out
 from agentfx.cluster import Cluster, ClusterError, Home, WorkerOptions, find_engine, run_worker
 from agentfx.demos import _calc as calc
-from agentfx.harness import LogEvent, Session
+from agentfx.demos import _rush as rush
+from agentfx.harness import LogEvent, Session, converse, thinking
 from agentfx.harness._view import text
 
 ModelName = Literal["stub", "claude"]
@@ -147,3 +148,59 @@ def show_log(events: list[LogEvent]) -> None:
             continue
         table.add_row(str(event.seq), event.writer, str(event.epoch), event.kind, Text(text(event)))
     out.print(table)
+
+
+@demo_app.command("agent")
+def demo_agent() -> None:
+    """The agent's loop as a program in the driver, in memory and on two workers."""
+    if not run(_in_the_driver):
+        raise typer.Exit(1)
+
+
+async def _in_the_driver() -> bool:
+    program, env = converse(calc.calc, calc.QUESTION), thinking(calc.calc)
+    out.print(f"asking: {calc.QUESTION}")
+    in_memory = await fx.run_memory(program, env)
+    out.print(f"in memory: {in_memory}", markup=False)
+    with tempfile.TemporaryDirectory(prefix="agentfx-demo-") as home:
+        async with fx.local(workers=2, home=home) as cluster:
+            dist = await fx.run_dist(program, env, backend=cluster)
+    out.print(f"on two workers: {dist}", markup=False)
+    right = in_memory == dist == fx.Ok(calc.ANSWER)
+    out.print(f"the same, and {calc.ANSWER}: {'yes' if right else 'NO'}", style="bold")
+    return right
+
+
+@demo_app.command("preempt-agent")
+def demo_preempt_agent() -> None:
+    """A message that overtakes a turn: only the newest message's tool fires."""
+    if not run(_overtake):
+        raise typer.Exit(1)
+
+
+async def _overtake() -> bool:
+    with tempfile.TemporaryDirectory(prefix="agentfx-demo-") as home:
+        async with fx.local(workers=1, home=home) as cluster:
+            session = await harness.open("demo", rush.rush, backend=cluster)
+            for name in ("ada", "grace"):
+                out.print(f"asking: send a mail to {name}")
+                await session.send(f"send a mail to {name}")
+                await _until_model_thinks(session, session.events)
+            async with asyncio.timeout(WAIT_SECONDS):
+                answer = await session.idle()
+    out.print()
+    show_log(session.events)
+    started = [e.body["input"] for e in session.events if e.kind == "tool_result"]
+    right = started == [{"to": "grace"}]
+    out.print(f"\nanswer: {answer}", style="bold", markup=False)
+    out.print(f"only the newest message's tool ran: {'yes' if right else 'NO'}", style="bold")
+    return right
+
+
+async def _until_model_thinks(session: Session, seen: list[LogEvent]) -> None:
+    """Wait for a model call after what was seen."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        async for news in session.watch(seen[-1].seq if seen else 0):
+            if any(event.kind == "model_call" for event in news.events):
+                await session.refresh()
+                return

@@ -3,6 +3,10 @@
 from agentfx.harness._agent import Agent as Agent
 from agentfx.harness._agent import remake_agent as remake_agent
 from agentfx.harness._claude import ClaudeModel as ClaudeModel
+from agentfx.harness._driver import ModelFailed as ModelFailed
+from agentfx.harness._driver import Thinks as Thinks
+from agentfx.harness._driver import converse as converse
+from agentfx.harness._driver import thinking as thinking
 from agentfx.harness._event import LogEvent as LogEvent
 from agentfx.harness._model import Attempt as Attempt
 from agentfx.harness._model import Model as Model

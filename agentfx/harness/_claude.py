@@ -102,11 +102,12 @@ class ClaudeModel:
         }
         betas = [*settings.get("betas", ())]
         if settings.get("thinking"):
-            body["thinking"] = {"type": "adaptive"}
+            thinking: dict[str, Any] = {"type": "adaptive"}
             if settings.get("on_changed_prefix"):
                 behaviour = {"prefix_mismatch_behavior": settings["on_changed_prefix"]}
-                body["thinking"]["block_binding"] = behaviour
+                thinking["block_binding"] = behaviour
                 betas.append(BINDING_BETA)
+            body["thinking"] = thinking
         if settings.get("effort"):
             body["output_config"] = {"effort": settings["effort"]}
         if request.tools and not settings.get("parallel", True):

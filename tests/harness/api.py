@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,7 +108,7 @@ async def _chunk(writer: asyncio.StreamWriter, event: dict[str, Any], *, one_byt
 
 
 @asynccontextmanager
-async def serving(*plans: Plan) -> AsyncIterator[Api]:
+async def serving(*plans: Plan) -> AsyncGenerator[Api]:
     """A server with plans for the next requests."""
     api = Api(list(plans))
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0)

@@ -106,8 +106,8 @@ def decide(log: Log, message: Decide) -> Json:
     if message.approve:
         body.update(edited=message.edited, arguments=message.arguments)
         log.add(message.writer, [NewEvent("approved", body, f"decision/{call.call}")])
-        asked = orjson.loads(call.request)
-        limit = (asked.get("request") or {}).get("limit_seconds")
+        asked: dict[str, Json] = orjson.loads(call.request)
+        limit: float | None = (asked["request"] or {}).get("limit_seconds")
         deadline = None if limit is None else log.now + limit
         log.queue_call(replace(call, deadline=deadline), message.input)
     else:
