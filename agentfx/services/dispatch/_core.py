@@ -223,13 +223,23 @@ class Core:
     def _label(self, worker: str) -> str:
         return self.labels.get(worker, worker)
 
-    async def durably(self, operation: Callable[[Transaction], T]) -> T:
-        """Write, and wait for room on a full disk: what happened is kept until it is on record."""
+    def durably(self, operation: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Write, and wait for room on a full disk: what happened is kept until it is on record.
+
+        It takes its place among the writes now, not when it is awaited: rows of what is decided
+        from here on refer to its rows.
+        """
+        return self._until_written(self.write(operation), operation)
+
+    async def _until_written(
+        self, written: Awaitable[T], operation: Callable[[Transaction], T]
+    ) -> T:
         while True:
             try:
-                result = await self.write(operation)
+                result = await written
             except StorageFullError:
                 await self.clock.sleep(FULL_RETRY_SECONDS)
+                written = self.write(operation)
                 continue
             self.notify()
             return result
