@@ -1,5 +1,6 @@
 """Calls: who runs one, and who hears how it ended."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agentfx.engine._actions import Action, Actions, Resolve, Send, Serve
@@ -71,7 +72,7 @@ def call_from_host(
     function = state.functions.get((namespace, message.function_id))
     if function is not None:
         if unanswered and function.owner is not None:
-            return (Send(function.owner, InvokeFunction(function.id, message.data)),)
+            return (Send(function.owner, replace(message, namespace=None)),)
         return _route(state, function, None, call_id, message)
     if call_id is None:
         return ()

@@ -226,6 +226,18 @@ def test_this_process_calls_workers_and_itself(routing: Routing) -> None:
     assert call_from_host(routing.state, None, InvokeFunction("nobody", 1)) == ()
 
 
+def test_this_process_may_spare_a_worker_the_answer(routing: Routing) -> None:
+    worker = routing.connect("w")
+    routing.register(worker, "f")
+    serve_function(routing.state, RegisterFunction("g"))
+    message = InvokeFunction("f", 1, metadata=2, namespace="default", traceparent="t")
+    sent_off = call_from_host(routing.state, None, message, unanswered=True)
+    assert only(sent_off) == to(worker, InvokeFunction("f", 1, metadata=2, traceparent="t"))
+    assert not routing.state.calls
+    inside = call_from_host(routing.state, None, InvokeFunction("g", 1), unanswered=True)
+    assert of(inside, Serve)
+
+
 def test_this_process_hears_that_the_executor_is_gone(routing: Routing) -> None:
     worker = routing.connect("w")
     routing.register(worker, "f")
