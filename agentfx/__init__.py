@@ -49,6 +49,8 @@ from agentfx.interpreters import run_memory_sync as run_memory_sync
 from agentfx.interpreters import step_key as step_key
 
 if TYPE_CHECKING:
+    from agentfx.contracts import RemoteFailure as RemoteFailure
+    from agentfx.contracts import remote as remote
     from agentfx.cluster import Cluster as Cluster
     from agentfx.cluster import ClusterError as ClusterError
     from agentfx.cluster import cancel as cancel
@@ -66,6 +68,7 @@ __version__ = "0.1.0"
 
 # Imported when first used: they bring pydantic or the iii SDK, which a program may not need.
 _LATE = {
+    **dict.fromkeys(("RemoteFailure", "remote"), "agentfx.contracts"),
     "Event": "agentfx.jobs._event",
     **dict.fromkeys(
         (

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
-from agentfx.algebra import REMOTE_TIMEOUT_SECONDS, Effect, Replayable, RemoteFunction
-from agentfx.contracts._untyped import read_contract
+from agentfx.algebra import REMOTE_TIMEOUT_SECONDS, Effect, Replayable
+from agentfx.contracts._untyped import untyped_remote
 
 
 @overload
@@ -34,4 +34,4 @@ def remote(
         remote("pymath::add")(a=2, b=3)
         remote("pymath::add", replayable=True)(a=2, b=3).retry(3)
     """
-    return RemoteFunction(function_id, None, read_contract, timeout, replayable)
+    return untyped_remote(function_id, timeout, replayable=replayable)

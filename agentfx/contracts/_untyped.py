@@ -2,9 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from agentfx.algebra import Failure, Published, RemoteContract, sized_text
+from agentfx.algebra import (
+    ContractViolation,
+    Failure,
+    Published,
+    RemoteContract,
+    RemoteFunction,
+    sized_text,
+)
+from agentfx.contracts._accept import problems
+from agentfx.contracts._read import read_schema
+from agentfx.contracts._shape import Shapes
+from agentfx.contracts._typed import Side, as_sent, check_integers
 from agentfx.wire import Json, is_object
 
 
@@ -13,7 +26,7 @@ class RemoteFailure(Failure):
 
     Attributes:
         name: Of the failure, as its worker lists it.
-        values: Its fields.
+        fields: Its fields.
     """
 
     name: str
@@ -24,14 +37,31 @@ class RemoteFailure(Failure):
 
 
 class Untyped:
-    """A `RemoteContract` in which values are plain JSON values."""
+    """A `RemoteContract` in which values are plain JSON values.
 
-    def __init__(self, published: Published) -> None:
-        self._published = published
+    Args:
+        function_id: Of the function.
+        published: What its worker publishes; without it everything that is JSON goes.
+    """
+
+    def __init__(self, function_id: str, published: Published) -> None:
+        self._id, self._published = function_id, published
+
+    @cached_property
+    def _takes(self) -> Shapes:
+        return read_schema(_schema(self._published.request), "input")
+
+    @cached_property
+    def _gives(self) -> Shapes:
+        return read_schema(_schema(self._published.response), "result")
 
     def encode_input(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """See `RemoteContract.encode_input`."""
-        return sized_text("", "input", lambda: args[0] if args else dict(kwargs))
+        text = sized_text(self._id, "input", lambda: args[0] if args else dict(kwargs))
+        value = json.loads(text)
+        self._check("input", self._takes, value)
+        check_integers(self._id, self._published.language, value)
+        return text
 
     def decode_input(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """See `RemoteContract.decode_input`."""
@@ -40,11 +70,19 @@ class Untyped:
 
     def encode_output(self, value: Any) -> str:
         """See `RemoteContract.encode_output`."""
-        return sized_text("", "output", lambda: value)
+        text = sized_text(self._id, "output", lambda: value)
+        self._check("output", self._gives, json.loads(text))
+        return text
 
     def decode_output(self, text: str) -> Any:
         """See `RemoteContract.decode_output`."""
-        return json.loads(text)
+        value = as_sent(self._published.language, json.loads(text))
+        self._check("output", self._gives, value)
+        return value
+
+    def _check(self, where: Side, shapes: Shapes, value: Json) -> None:
+        if found := problems(shapes, value):
+            raise ContractViolation(task=self._id, where=where, errors=tuple(found))
 
     def decode_failure(self, name: str, text: str, *, listed: bool) -> Failure | None:
         """See `RemoteContract.decode_failure`."""
@@ -55,6 +93,20 @@ class Untyped:
         return isinstance(error, RemoteFailure)
 
 
-def read_contract(published: Published) -> RemoteContract:
-    """The contract that a worker publishes."""
-    return Untyped(published)
+def _schema(published: Any) -> Any:
+    return True if published is None else published
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Reads a contract; equal to another one for the same function."""
+
+    function_id: str
+
+    def __call__(self, published: Published) -> RemoteContract:
+        return Untyped(self.function_id, published)
+
+
+def untyped_remote(function_id: str, timeout: float, *, replayable: bool) -> RemoteFunction:
+    """A function whose contract is what its worker publishes when it is called."""
+    return RemoteFunction(function_id, None, _Read(function_id), timeout, replayable)

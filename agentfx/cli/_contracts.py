@@ -1,0 +1,53 @@
+"""`agentfx gen`: types from the contracts of a live registry."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentfx.cli._app import HomeOption, Token, Url, Where, app, engine_of, run
+from agentfx.cli._show import err, out
+from agentfx.contracts import Known, compare, published_in, read_registry, write_module
+
+
+@app.command()
+def gen(
+    out_file: Annotated[Path, typer.Option("--out", help="Module to write.")] = Path(
+        "contracts.py"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the registry has changed.")
+    ] = False,
+    url: Url = None,
+    token: Token = None,
+    home: HomeOption = None,
+) -> None:
+    """Write typed Python for every function in the registry that declares a contract."""
+    registry = run(lambda: _registry(Where.of(url, token, home)))
+    if check:
+        _check(out_file, registry)
+        return
+    source = write_module(registry)
+    out_file.write_text(source)
+    err.print(f"{out_file}: {len(registry)} functions", markup=False)
+
+
+async def _registry(where: Where) -> list[Known]:
+    async with await engine_of(where) as engine:
+        return await read_registry(engine.connection)
+
+
+def _check(file: Path, registry: list[Known]) -> None:
+    try:
+        before = published_in(file.read_text())
+    except (OSError, ValueError, SyntaxError) as error:
+        err.print(f"{file} cannot be checked: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+    changes = compare(before, registry)
+    for change in changes:
+        out.print(str(change), style="red" if change.kind == "breaking" else None, markup=False)
+    if changes:
+        broken = sum(change.kind == "breaking" for change in changes)
+        err.print(f"{len(changes)} changes, {broken} of them breaking: run `agentfx gen` again")
+        raise typer.Exit(1)
+    err.print(f"{file} is what the registry has")
