@@ -2,7 +2,12 @@
 
 from agentfx.harness._agent import Agent as Agent
 from agentfx.harness._agent import remake_agent as remake_agent
+from agentfx.harness._cassette import Cassette as Cassette
+from agentfx.harness._cassette import CassetteError as CassetteError
+from agentfx.harness._cassette import CassetteModel as CassetteModel
 from agentfx.harness._claude import ClaudeModel as ClaudeModel
+from agentfx.harness._compare import Comparison as Comparison
+from agentfx.harness._compare import compare as compare
 from agentfx.harness._driver import ModelFailed as ModelFailed
 from agentfx.harness._driver import Thinks as Thinks
 from agentfx.harness._driver import converse as converse
