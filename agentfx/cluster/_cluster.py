@@ -213,6 +213,11 @@ class Cluster(Engine):
         """Kill the embedded engine with SIGKILL; the supervisor starts it again."""
         await self._control.ask("kill_engine")
 
+    async def status(self) -> dict[str, Any]:
+        """Process ids of supervisor and engine, and how many users there are."""
+        found: dict[str, Any] = await self._control.ask("status")
+        return found
+
     async def workers(self) -> list[dict[str, Any]]:
         """The workers that are there, and what each runs now."""
         found: list[dict[str, Any]] = await self.request("workers::list", {})

@@ -1,6 +1,7 @@
 """The supervisor: keeps one engine and some workers going, for as long as somebody uses them."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -333,7 +334,9 @@ class Supervisor:
 
     def _status(self) -> dict[str, Any]:
         engine = self._engine.child.pid if self._engine is not None else None
-        return {"url": self._url, "engine": engine, "users": self._users}
+        return {
+            "url": self._url, "supervisor": os.getpid(), "engine": engine, "users": self._users,
+        }  # fmt: skip
 
     def _left(self, session: Session) -> None:
         """A user's link closed: it said goodbye, or its process is gone."""
