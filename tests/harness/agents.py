@@ -58,7 +58,9 @@ def last_words(request: Request) -> str:
     for message in reversed(request.messages):
         for block in reversed(message.content):
             if message.role == "user" and block["type"] == "text":
-                return str(block["text"])
+                words = str(block["text"])
+                if not words.startswith("["):  # a late result, or what was left out
+                    return words
     return ""
 
 
