@@ -61,6 +61,7 @@ from agentfx.algebra._outcome import Wire as Wire
 from agentfx.algebra._outcome import decode_outcome as decode_outcome
 from agentfx.algebra._outcome import encode_err as encode_err
 from agentfx.algebra._outcome import encode_ok as encode_ok
+from agentfx.algebra._outcome import failure_schemas as failure_schemas
 from agentfx.algebra._registry import RESERVED as RESERVED
 from agentfx.algebra._registry import Registered as Registered
 from agentfx.algebra._registry import task_named as task_named

@@ -58,9 +58,15 @@ def decode_outcome(
     return Err(error)
 
 
+def failure_schemas(raises: tuple[type[Failure], ...]) -> dict[str, Any]:
+    """JSON Schemas of declared failures, by the names under which other workers see them."""
+    return {cls.__name__: json_type(cls).schema for cls in raises}
+
+
 def _failure(task: str, wire: Wire, raises: tuple[type[Failure], ...]) -> Failure:
     for cls in _declared((ContractViolation, TaskError, *raises)):
-        if _tag(cls) == wire["err"]:
+        # By its bare name it comes from a direct call, which goes by the convention of all workers.
+        if wire["err"] in (_tag(cls), cls.__name__):
             found: Failure = json_type(cls).decode(wire["value"])
             return found
     message = f"it failed with {wire['err']}, which the driver's version does not declare"

@@ -305,6 +305,17 @@ class IiiBackend:
             return orjson.dumps(_failed_call(task, error)).decode()
         return orjson.dumps({"ok": orjson.dumps(answer).decode()}).decode()
 
+    async def check_functions(self, functions: Sequence[str]) -> None:
+        """See `Backend.check_functions`."""
+        deadline = self._clock.monotonic() + UNKNOWN_TASK_SECONDS
+        while missing := await self._ask("functions::unserved", {"functions": list(functions)}):
+            if self._clock.monotonic() > deadline:
+                raise NoWorkerError(
+                    f"no worker serves {', '.join(missing)}: start one, as with `agentfx up "
+                    "--serve FOLDER`; the run is kept and goes on when it is resumed"
+                )
+            await self._clock.sleep(0.05)
+
     async def published(self, function_id: str) -> Published | None:
         """See `Backend.published`."""
         try:

@@ -101,7 +101,7 @@ def _registered(row: Json, languages: dict[str, str]) -> Registered:
             row.get("request_schema"),
             row.get("response_schema"),
             declared_errors(metadata),
-            languages.get(worker) or told,
+            told or languages.get(worker),
         ),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from agentfx._clock import Clock, SystemClock
-from agentfx.algebra import AnyTask
+from agentfx.algebra import AnyTask, failure_schemas
 from agentfx.backends import CallError, Connection, LinkLostError
 from agentfx.cluster._bundle import load_bundle, tasks_of
 from agentfx.cluster._executor import Executor
@@ -222,6 +222,7 @@ def _contract(task: AnyTask) -> dict[str, Any]:
         "description": (task.function.__doc__ or "").strip().partition("\n")[0] or None,
         "request_format": task.contract.request_schema,
         "response_format": task.contract.response_schema,
+        "errors": failure_schemas(task.options.raises),
         "at_most_once": task.at_most_once,
         "timeout_seconds": task.options.timeout_seconds,
     }

@@ -238,6 +238,14 @@ class Backend(Protocol):
         """Run a task by a plain call; arguments and outcome are JSON text."""
         ...
 
+    async def check_functions(self, functions: Sequence[str]) -> None:
+        """Make sure that some worker, in any language, has each of these functions.
+
+        Raises:
+            NoWorkerError: Nobody has one; the message says which.
+        """
+        ...
+
     async def published(self, function_id: str) -> Published | None:
         """What the worker of a function publishes about it, None if nobody has it now."""
         ...

@@ -40,7 +40,7 @@ from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._values import idempotency_key, keyed
 from agentfx.interpreters._walk import AnyExit, Call, Child, Item, Remote, table_of, walk
 from agentfx.interpreters._window import run_window
-from agentfx.jobs import Job, call_key, job_id
+from agentfx.jobs import FOREIGN, Job, call_key, job_id
 
 
 class DistLeaves:
@@ -70,8 +70,8 @@ class DistLeaves:
         self._backend, self._journal, self._clock, self._stop = backend, journal, clock, stop
         self.pending = PendingJobs(backend, run_id, opened.epoch, clock)
         self._remotes = Remotes(backend, journal, (run_id, self.identity), self._outcome)
-        self._unchecked: set[str] = set()
-        self._checked: set[str] = set()
+        self._unchecked: set[tuple[bool, str]] = set()
+        self._checked: set[tuple[bool, str]] = set()
         self._check_wanted = asyncio.Event()
 
     async def run(self, program: AnyEffect, env: Any) -> AnyExit:
@@ -127,17 +127,18 @@ class DistLeaves:
         if recorded is not None:
             state, outcome = recorded.state, recorded.outcome
         else:
-            self._want_check(job.task)
+            self._want_check(job)
             state, outcome = await self.pending.run(job)
         if state == "dead" and outcome is not None:
             # A dead letter is a parked job: that the run goes on past it is the driver's entry.
             return await self._journal.put(attempt, job.task, outcome)
         return outcome
 
-    def _want_check(self, task: str) -> None:
-        if task not in self._checked:
-            self._checked.add(task)
-            self._unchecked.add(task)
+    def _want_check(self, job: Job) -> None:
+        wanted = (job.code == FOREIGN, job.task)
+        if wanted not in self._checked:
+            self._checked.add(wanted)
+            self._unchecked.add(wanted)
             self._check_wanted.set()
 
     async def _check_tasks(self) -> None:
@@ -145,9 +146,12 @@ class DistLeaves:
         while True:
             await self._check_wanted.wait()
             self._check_wanted.clear()
-            tasks, self._unchecked = sorted(self._unchecked), set()
+            wanted, self._unchecked = sorted(self._unchecked), set()
             try:
-                await self._backend.check_tasks(tasks)
+                if tasks := [task for foreign, task in wanted if not foreign]:
+                    await self._backend.check_tasks(tasks)
+                if functions := [task for foreign, task in wanted if foreign]:
+                    await self._backend.check_functions(functions)
             except BackendError as error:
                 self._stop(error)
 

@@ -24,7 +24,7 @@ from agentfx.interpreters._backend import Backend
 from agentfx.interpreters._journal import Journal
 from agentfx.interpreters._scope import Step
 from agentfx.interpreters._walk import AnyExit, Remote
-from agentfx.jobs import Job, call_key, job_id
+from agentfx.jobs import FOREIGN, Job, call_key, job_id
 
 
 class Remotes:
@@ -90,7 +90,7 @@ class Remotes:
             index=step.index,
             label=step.label,
             timeout_seconds=function.timeout_seconds,
-            foreign=True,
+            code=FOREIGN,
         )
         verdict = f"{job.path}#{job.attempt}!"
         refused = self._journal.value(verdict, job.task)

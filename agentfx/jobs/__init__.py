@@ -12,6 +12,7 @@ from agentfx.jobs._ids import declared_key as declared_key
 from agentfx.jobs._ids import job_id as job_id
 from agentfx.jobs._ids import new_run_id as new_run_id
 from agentfx.jobs._ids import start_id as start_id
+from agentfx.jobs._job import FOREIGN as FOREIGN
 from agentfx.jobs._job import Action as Action
 from agentfx.jobs._job import Ended as Ended
 from agentfx.jobs._job import Job as Job

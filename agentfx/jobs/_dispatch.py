@@ -118,6 +118,25 @@ class Dispatch:
         self._fill_all(actions)
         return actions
 
+    def brings(self, worker_id: str, tasks: Iterable[str]) -> list[Action]:
+        """A worker can run more tasks."""
+        actions: list[Action] = []
+        worker = self.workers.get(worker_id)
+        if worker is not None:
+            worker.tasks |= set(tasks)
+            self._fill(worker, actions)
+        return actions
+
+    def let_go(self, worker_id: str, start: str, task: str) -> list[Action]:
+        """A worker gives a start back: it cannot run the task any more, until it brings it."""
+        worker = self.workers.get(worker_id)
+        actions: list[Action] = []
+        if worker is not None:
+            worker.tasks -= {task}
+            job_id = start.rpartition("/")[0]
+            self._lose(worker, start, job_id, counted=False, actions=actions)
+        return actions
+
     def left(self, worker_id: str, now: float, *, certain: bool) -> list[Action]:
         """A worker's link closed.
 

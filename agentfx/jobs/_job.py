@@ -8,6 +8,10 @@ DeadReason: TypeAlias = Literal["poison", "lost"]
 LossKind: TypeAlias = Literal["shared", "alone"]
 
 
+FOREIGN = "foreign"
+"""The code of a function that is no task: another worker has it, in any language."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One attempt of a call of a task, as a driver submits it.
@@ -25,8 +29,7 @@ class Job:
         at_most_once: An action: never started again after a loss.
         timeout_seconds: The worker ends it after this time; None for no limit.
         code: Version of the driver's code that a worker needs; None for tasks that workers
-            bring themselves.
-        foreign: Of a function that is no task: the services call it themselves.
+            bring themselves; `FOREIGN` for a function that is no task.
     """
 
     id: str
@@ -41,7 +44,6 @@ class Job:
     at_most_once: bool = False
     timeout_seconds: float | None = None
     code: str | None = None
-    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class Route:
     run: str
     task: str
     code: str | None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the function is no task."""
+        return self.code == FOREIGN
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Worker:
         starts: What it was given, by start id: the job's id.
         missing: Starts it did not know of at its last ping.
         alone: The job that has it to itself, or waits for that.
+        foreign: It calls functions that are no tasks, and nothing else.
     """
 
     id: str
@@ -42,9 +43,12 @@ class Worker:
     starts: dict[str, str] = field(default_factory=dict[str, str])
     missing: frozenset[str] = frozenset()
     alone: str | None = None
+    foreign: bool = False
 
     def can(self, route: Route) -> bool:
         """Whether it has, or can load, the task of a route."""
+        if self.foreign or route.is_foreign:
+            return self.foreign and route.is_foreign and route.task in self.tasks
         return route.task in self.tasks or (route.code is not None and self.loads)
 
     @property

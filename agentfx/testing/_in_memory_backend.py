@@ -183,6 +183,11 @@ class InMemoryBackend:
         assert is_task(found)  # noqa: S101 - the program has the task in hand
         return json.dumps(await execute(found, arguments, TaskContext("", 1, 1, "here", "")))
 
+    async def check_functions(self, functions: Sequence[str]) -> None:
+        """See `Backend.check_functions`."""
+        if functions:
+            raise NoWorkerError(f"nobody serves {', '.join(functions)} here")
+
     async def published(self, function_id: str) -> Published | None:
         """See `Backend.published`: there are no other workers here."""
         return None

@@ -5,6 +5,7 @@ from agentfx.wire._decode import DecodeError as DecodeError
 from agentfx.wire._decode import decode as decode
 from agentfx.wire._encode import EncodeError as EncodeError
 from agentfx.wire._encode import encode as encode
+from agentfx.wire._failure import ERRORS as ERRORS
 from agentfx.wire._failure import declared_errors as declared_errors
 from agentfx.wire._failure import failure_in as failure_in
 from agentfx.wire._json import NULL as NULL

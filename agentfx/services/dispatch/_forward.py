@@ -14,7 +14,7 @@ from agentfx.jobs import Job
 from agentfx.services._host import FunctionError, Handler
 from agentfx.services.dispatch._core import Core
 from agentfx.services.dispatch._messages import Contract
-from agentfx.wire import Json, is_object
+from agentfx.wire import ERRORS, Json, is_object
 
 
 class Forward:
@@ -50,6 +50,7 @@ class Forward:
                 description=contract.description,
                 request_format=contract.request_format,
                 response_format=contract.response_format,
+                metadata={ERRORS: contract.errors, "language": "python"},
             )
         except FunctionError:
             return  # somebody else has this id: calls from outside are theirs

@@ -132,6 +132,7 @@ class Contract:
     description: str | None = None
     request_format: Json = None
     response_format: Json = None
+    errors: dict[str, Json] = field(default_factory=dict[str, Json])
     at_most_once: bool = False
     timeout_seconds: float | None = None
 
@@ -271,6 +272,13 @@ class Serves:
 
     tasks: list[str]
     code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Functions that are no tasks."""
+
+    functions: list[str]
 
 
 def parse(kind: type[T], function_id: str, data: Json) -> T:

@@ -12,11 +12,13 @@ from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch._core import Core
 from agentfx.services.dispatch._dead import DeadLetters
 from agentfx.services.dispatch._events import Events
+from agentfx.services.dispatch._foreign import Foreign
 from agentfx.services.dispatch._forward import Forward
 from agentfx.services.dispatch._messages import (
     Brings,
     Driver,
     EndRun,
+    Functions,
     Hello,
     Ids,
     JobName,
@@ -61,6 +63,7 @@ class DispatchService:
         self._core = Core(store, host, clock, self._tasks)
         self._runs = Runs(self._core)
         self._workers = Workers(self._core, Forward(self._core), process_ended)
+        self._foreign = Foreign(self._core, self._workers.outcomes)
         self._dead = DeadLetters(self._core)
         self._events = Events(self._core)
         self._served: list[str] = []
@@ -80,6 +83,7 @@ class DispatchService:
         for function_id, handler in self._functions().items():
             core.host.serve(function_id, handler, metadata={"internal": True})
             self._served.append(function_id)
+        await self._foreign.start()
         core.host.on_worker_change(self._changed)
         self._tasks.spawn(self._tick())
 
@@ -146,6 +150,7 @@ class DispatchService:
             "runs::prune": (Prune, runs.prune),
             "driver::alive": (Driver, runs.alive),
             "tasks::unserved": (Serves, runs.unserved),
+            "functions::unserved": (Functions, self._foreign.unserved),
             "worker::hello": (Hello, workers.hello),
             "worker::brings": (Brings, workers.brings),
             "worker::outcomes": (Outcomes, workers.outcomes),
