@@ -88,3 +88,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LATE})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext agentfx`: magics, live panels and displays."""
+    import_module("agentfx.notebook").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext agentfx`: takes them away, and lets go of the cluster."""
+    import_module("agentfx.notebook").unload(shell)

@@ -15,6 +15,7 @@ from agentfx.cluster._options import EngineOptions as EngineOptions
 from agentfx.cluster._options import WorkerOptions as WorkerOptions
 from agentfx.cluster._running import ProgramError as ProgramError
 from agentfx.cluster._running import cancel as cancel
+from agentfx.cluster._running import is_program as is_program
 from agentfx.cluster._running import load_program as load_program
 from agentfx.cluster._running import prune as prune
 from agentfx.cluster._running import resume as resume

@@ -1,0 +1,52 @@
+"""`%load_ext agentfx`."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from agentfx.notebook._clicks import nest_asyncio_is_patched_in
+from agentfx.notebook._kit import the_kit
+from agentfx.notebook._magics import AWAITED, NotebookMagics
+from agentfx.notebook._transformer import AwaitMagics
+
+
+@dataclass(slots=True)
+class _Loaded:
+    shell: Any
+    magics: NotebookMagics
+    names: list[tuple[str, str]]
+    transformer: AwaitMagics
+
+
+_loaded: list[_Loaded] = []
+
+
+def load(shell: Any) -> None:
+    """Register everything; once, however often it is loaded."""
+    unload(shell, leave=False)
+    magics = NotebookMagics(shell, the_kit())
+    transformer = AwaitMagics(shell, AWAITED)
+    shell.input_transformers_post.append(transformer)
+    shell.events.register("pre_run_cell", magics.before_cell)
+    _loaded.append(_Loaded(shell, magics, magics.register(), transformer))
+    if nest_asyncio_is_patched_in():
+        warnings.warn(
+            "nest_asyncio is patched in: clicks are lost while a cell runs. agentfx does not need "
+            "it; restart the kernel without it.",
+            stacklevel=3,
+        )
+
+
+def unload(shell: Any, *, leave: bool = True) -> None:
+    """Take everything away again, and let go of the cluster."""
+    for loaded in list(_loaded):
+        if loaded.shell is not shell:
+            continue
+        _loaded.remove(loaded)
+        shell.input_transformers_post.remove(loaded.transformer)
+        shell.events.unregister("pre_run_cell", loaded.magics.before_cell)
+        for kind, name in loaded.names:
+            shell.magics_manager.magics[kind].pop(name, None)
+    if leave:
+        kit = the_kit()
+        kit.call(kit.leave())

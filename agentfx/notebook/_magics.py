@@ -1,0 +1,251 @@
+"""The magics: each reads its arguments and calls a function that works without IPython."""
+
+import asyncio
+import os
+from argparse import Namespace
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from agentfx._errors import AgentfxError
+from agentfx.algebra import AnyEffect
+from agentfx.interpreters import run_memory_sync
+from agentfx.notebook import _doctor, _listings, _status
+from agentfx.notebook._arguments import PARSERS
+from agentfx.notebook._cell import CellCode, checked, named
+from agentfx.notebook._effect import EffectTree, effect
+from agentfx.notebook._errors import UserError, without_own_frames
+from agentfx.notebook._identity import CellKey
+from agentfx.notebook._kit import Kit
+from agentfx.notebook._running import DistOptions, Runner, Watched, program_of
+from agentfx.notebook._screen import CellScreen
+from agentfx.notebook._transformer import PREFIX
+
+LineOrCell = Callable[..., Any]
+NO_EXPANSION = "_ipython_magic_no_var_expand"
+AWAITED = frozenset({"run_memory", "run_dist", "resume"})
+"""Magics with an awaited twin, called so where the cell can await."""
+
+
+def one_line(function: LineOrCell) -> LineOrCell:
+    """Show what agentfx says of a mistake as one line; the user's own errors keep their trace."""
+
+    def shown(line: str, cell: str | None = None) -> Any:
+        try:
+            result = function(line, cell)
+        except AgentfxError as error:
+            raise UsageError(str(error)) from None
+        except Exception as error:
+            raise without_own_frames(error) from None
+        return _later(result) if asyncio.iscoroutine(result) else result
+
+    return shown
+
+
+async def _later(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await work
+    except AgentfxError as error:
+        raise UsageError(str(error)) from None
+    except Exception as error:
+        raise without_own_frames(error) from None
+
+
+class NotebookMagics:
+    """`%agentfx`, `%%run_dist` and the others.
+
+    Args:
+        shell: IPython's.
+        kit: Of this kernel.
+    """
+
+    def __init__(self, shell: Any, kit: Kit) -> None:
+        self._shell, self._kit = shell, kit
+        self._cell_id = ""
+        self._cells: dict[str, list[Watched]] = {}
+
+    def register(self) -> list[tuple[str, str]]:
+        """Make IPython know them; (kind, name) of each."""
+        made: list[tuple[str, str]] = []
+        for name, parser in PARSERS.items():
+            kind = "line_cell" if name in ("run_memory", "run_dist") else "line"
+            for variant in ("", PREFIX) if name in AWAITED else ("",):
+                method: Callable[..., Any] = getattr(self, f"{variant}{name}")
+                self._add(
+                    kind, f"{variant}{name}", parser.format_help(), self._reading(name, method)
+                )
+                kinds = ("line", "cell") if kind == "line_cell" else ("line",)
+                made += [(each, f"{variant}{name}") for each in kinds]
+        self._add("line", "effect", "Show a program's tree without running it.", self.effect)
+        return [*made, ("line", "effect")]
+
+    def _reading(self, name: str, method: Callable[..., Any]) -> LineOrCell:
+        def read(line: str, cell: str | None = None) -> Any:
+            return method(PARSERS[name].read(line), cell)
+
+        return read
+
+    def _add(self, kind: str, name: str, help_text: str, function: LineOrCell) -> None:
+        magic = one_line(function)
+        magic.__name__, magic.__doc__ = name, help_text
+        setattr(magic, NO_EXPANSION, True)  # braces belong to the cell
+        self._shell.register_magic_function(magic, kind, name)
+
+    def before_cell(self, info: Any) -> None:
+        """A cell is about to run: its former panels belong to output that is gone."""
+        self._cell_id = str(info.cell_id or "")
+        for watched in self._cells.pop(self._cell_id, []):
+            watched.panel.close()
+
+    @property
+    def _runner(self) -> Runner:
+        return Runner(self._kit, CellScreen(self._shell))
+
+    # Running
+
+    def run_memory(self, args: Namespace, cell: str | None) -> Any:
+        """See `agentfx.run_memory_sync`."""
+        program, env = self._program_of(args, cell), self._value(args.env)
+        return self._kept(args, run_memory_sync(program, env))
+
+    async def _awaited_run_memory(self, args: Namespace, cell: str | None) -> Any:
+        program = await self._program_awaited(args, cell)
+        return self._kept(args, await self._runner.memory(program, self._value(args.env)))
+
+    def run_dist(self, args: Namespace, cell: str | None) -> Any:
+        """See `Runner.begin_blocking`."""
+        program = self._program_of(args, cell)
+        return self._block(args, program, self._options(args, cell, program))
+
+    async def _awaited_run_dist(self, args: Namespace, cell: str | None) -> Any:
+        program = await self._program_awaited(args, cell)
+        return await self._wait(args, program, self._options(args, cell, program))
+
+    def resume(self, args: Namespace, cell: str | None) -> Any:
+        """See `agentfx.resume`."""
+        return self._block(args, self._program_to_resume(args), DistOptions(run_id=args.run_id))
+
+    async def _awaited_resume(self, args: Namespace, cell: str | None) -> Any:
+        program = self._program_to_resume(args)
+        return await self._wait(args, program, DistOptions(run_id=args.run_id))
+
+    def _block(self, args: Namespace, program: AnyEffect, options: DistOptions) -> Any:
+        runner, detached = self._runner, bool(getattr(args, "detach", False))
+        env = self._value(args.env)
+        watched = self._own(runner.begin_blocking(program, env, options, detached=detached))
+        return self._kept(args, watched.run if detached else runner.outcome_blocking(watched))
+
+    async def _wait(self, args: Namespace, program: AnyEffect, options: DistOptions) -> Any:
+        runner, detached = self._runner, bool(getattr(args, "detach", False))
+        env = self._value(args.env)
+        watched = self._own(await runner.begin(program, env, options, detached=detached))
+        return self._kept(args, watched.run if detached else await runner.outcome(watched))
+
+    def _program_of(self, args: Namespace, cell: str | None) -> AnyEffect:
+        if cell is not None:
+            return CellCode(self._shell, cell).run()
+        return self._named_program(args)
+
+    async def _program_awaited(self, args: Namespace, cell: str | None) -> AnyEffect:
+        if cell is not None:
+            return await CellCode(self._shell, cell).run_awaited()
+        return self._named_program(args)
+
+    def _named_program(self, args: Namespace) -> AnyEffect:
+        return checked(named(self._shell, _needed(args.program, "which program: give its name")))
+
+    def _program_to_resume(self, args: Namespace) -> AnyEffect:
+        given = None if args.program is None else self._named_program(args)
+        return self._kit.call(program_of(self._kit, args.run_id, given))
+
+    def _options(self, args: Namespace, cell: str | None, program: AnyEffect) -> DistOptions:
+        notebook = os.environ.get("JPY_SESSION_NAME", "")
+        source = cell if cell is not None else str(args.program)
+        key = CellKey.of(notebook, self._cell_id or source, source, program)
+        return DistOptions(args.run_id, args.fresh, args.workers, key)
+
+    def _value(self, expression: str | None) -> Any:
+        return None if expression is None else named(self._shell, expression)
+
+    def _own(self, watched: Watched) -> Watched:
+        # Without an id nobody can tell whether the next cell is this one again.
+        if self._cell_id:
+            self._cells.setdefault(self._cell_id, []).append(watched)
+        return watched
+
+    def _kept(self, args: Namespace, value: Any) -> Any:
+        if args.out is None or value is None:
+            return value
+        self._shell.user_ns[args.out] = value
+        return None
+
+    # The cluster
+
+    def agentfx(self, args: Namespace, cell: str | None) -> Any:
+        """See `up`, `down`, `status` and `doctor`."""
+        match args.what:
+            case "up":
+                return _status.up(
+                    args.workers, tuple(args.tasks), slots=args.slots, url=args.url,
+                    token=args.token, config=args.config, kit=self._kit,
+                )  # fmt: skip
+            case "down":
+                return _say("ended" if _status.down(kit=self._kit) else "no cluster runs here")
+            case "doctor":
+                return _doctor.doctor(kit=self._kit)
+            case _:
+                return _status.status(kit=self._kit)
+
+    def workers(self, args: Namespace, cell: str | None) -> Any:
+        """See `workers`, `spawn`, `kill` and `stop`."""
+        match args.what:
+            case "spawn":
+                return _say(f"started {_listings.spawn(kit=self._kit)}")
+            case "kill":
+                label = _needed(args.label, "which worker: %workers kill w1")
+                for watched in (w for panels in self._cells.values() for w in panels):
+                    watched.view.kill_asked(label)
+                _listings.kill(label, kit=self._kit)
+                return _say(f"killed {label}: what it ran starts elsewhere")
+            case "stop":
+                label = _needed(args.label, "which worker: %workers stop w1")
+                _listings.stop(label, kit=self._kit)
+                return _say(f"{label} finished what it ran, and ended")
+            case _:
+                return _listings.workers(kit=self._kit)
+
+    def runs(self, args: Namespace, cell: str | None) -> Any:
+        """See `runs`."""
+        return _listings.runs(args.limit, kit=self._kit)
+
+    def queues(self, args: Namespace, cell: str | None) -> Any:
+        """See `queues`."""
+        return _listings.queues(kit=self._kit)
+
+    def dlq(self, args: Namespace, cell: str | None) -> Any:
+        """See `dead_letters`, `redrive` and `discard`."""
+        if args.what == "list":
+            return _listings.dead_letters(kit=self._kit)
+        job = _needed(args.job, f"which job: %dlq {args.what} JOB; %dlq lists them")
+        act = _listings.redrive if args.what == "redrive" else _listings.discard
+        return _say(act(job, kit=self._kit))
+
+    def events(self, args: Namespace, cell: str | None) -> Any:
+        """See `events`."""
+        return _listings.events(args.run_id, kit=self._kit)
+
+    def effect(self, line: str, cell: str | None) -> EffectTree:
+        """See `effect`."""
+        expression = _needed(line.strip() or None, "which program: %effect program")
+        return effect(checked(named(self._shell, expression)))
+
+
+def _needed(value: str | None, question: str) -> str:
+    if value is None:
+        raise UserError(question)
+    return value
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201 - into the cell

@@ -1,0 +1,145 @@
+"""One node of the tree of steps, as the events of a run make it known."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from agentfx.notebook._tables import Row
+
+State: TypeAlias = Literal["planned", "waiting", "running", "done", "failed", "dead", "cancelled"]
+Kind: TypeAlias = Literal["scope", "fan_out", "job", "step"]
+
+MARKS: dict[State, str] = {
+    "planned": ".",
+    "waiting": "w",
+    "running": "r",
+    "done": "d",
+    "failed": "f",
+    "dead": "x",
+    "cancelled": "c",
+}
+"""One letter for the state of an item; `k` is a done one that was on record before a resume."""
+_SAME = re.compile(rb"(.)\1*")
+_KEPT = bytes.maketrans(b"d", b"k")
+MOST_AGAIN = 200
+"""Items whose number of tries is listed in the row of a fan-out."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A step: a job, a step of the driver, or a scope that holds others.
+
+    Attributes:
+        path: Such as `3/17/2`; the root's is empty.
+        index: Of an item of a fan-out.
+        own: State of a leaf; a scope has that of its leaves.
+        tries: Attempts and deliveries beyond the first, and the first.
+        text: What the program says of it.
+        rank: Its place among its parent's children.
+        begun: Something was heard of it.
+        kept: It was on record already when the present driver took the run over.
+        closed: A later step of the same sequence has begun, or the run has ended.
+        counts: Leaves below, by state.
+        again: Leaves below that needed another try.
+        marks: Of a fan-out, one letter for each item.
+    """
+
+    path: str
+    parent: "Node | None"
+    kind: Kind
+    index: int | None = None
+    label: str | None = None
+    task: str | None = None
+    count: int | None = None
+    text: str | None = None
+    rank: int = 0
+    own: State = "planned"
+    tries: int = 1
+    begun: bool = False
+    kept: bool = False
+    closed: bool = False
+    failed: bool = False
+    worker: str | None = None
+    ms: float | None = None
+    error: str | None = None
+    counts: dict[State, int] = field(default_factory=dict[State, int])
+    again: int = 0
+    marks: bytearray = field(default_factory=bytearray)
+    tried: dict[int, int] = field(default_factory=dict[int, int])
+    children: "list[Node]" = field(default_factory=list["Node"])
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it runs something itself."""
+        return self.kind in ("job", "step")
+
+    @property
+    def state(self) -> State:
+        """How it stands."""
+        if self.is_leaf:
+            return self.own
+        if not self.begun:
+            return "planned"
+        if self.failed:
+            return "failed"
+        for state in ("running", "waiting", "dead"):
+            if self.counts.get(state):
+                return state
+        return self._between_steps()
+
+    def _between_steps(self) -> State:
+        # Nothing below runs now. An item of a fan-out tells nobody that it has ended, so it
+        # counts as what its latest step is; any other scope goes on until it is closed.
+        if self.in_item() and self.children:
+            return self.children[-1].state
+        return "done" if self.closed else "running"
+
+    def in_item(self) -> bool:
+        """Whether it is an item of a fan-out, or stands in one."""
+        node: Node | None = self
+        while node is not None:
+            if node.parent is not None and node.parent.kind == "fan_out":
+                return True
+            node = node.parent
+        return False
+
+    def mark(self, index: int, child: "Node") -> None:
+        """Note the state of an item."""
+        if index >= len(self.marks):
+            self.marks.extend(b"." * (index + 1 - len(self.marks)))
+        kept = child.kept and child.state == "done"
+        self.marks[index] = ord("k" if kept else MARKS[child.state])
+        if child.tries > 1:
+            self.tried[index] = child.tries
+
+    def keep(self) -> bool:
+        """Mark what is done as on record; whether that changes anything."""
+        if self.kind == "fan_out":
+            self.marks = self.marks.translate(_KEPT)
+        change = not self.kept and self.state == "done"
+        self.kept = self.kept or change
+        return change or self.kind == "fan_out"
+
+    def row(self) -> Row:
+        """As JSON for a front end; what does not apply is left out."""
+        parent = self.parent.path if self.parent is not None and self.parent.path else None
+        row: dict[str, Any] = {
+            "kind": self.kind, "state": self.state, "parent": parent, "index": self.index,
+            "label": self.label, "task": self.task, "text": self.text, "count": self.count,
+            "worker": self.worker, "ms": self.ms, "error": self.error, "kept": self.kept or None,
+            "tries": self.tries if self.tries > 1 else None,
+        }  # fmt: skip
+        if not self.is_leaf:
+            row["counts"] = {state: n for state, n in self.counts.items() if n} or None
+            row["again"] = self.again or None
+        if self.kind == "fan_out":
+            row["marks"] = run_lengths(self.marks)
+            tried = list(self.tried.items())[-MOST_AGAIN:]
+            row["tried"] = {str(index): tries for index, tries in tried} or None
+        return {name: value for name, value in row.items() if value is not None}
+
+
+def run_lengths(marks: bytes | bytearray) -> str:
+    """Letters with the number of times each is repeated: `ddddw` is `4d1w`."""
+    found = _SAME.finditer(marks)
+    return "".join(f"{m.end() - m.start()}{chr(marks[m.start()])}" for m in found)

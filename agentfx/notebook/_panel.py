@@ -1,0 +1,157 @@
+"""The live panel of a run: a view on one side, a widget on the other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agentfx._errors import AgentfxError
+from agentfx.cluster import Engine
+from agentfx.notebook._html import render_html
+from agentfx.notebook._kit import Kit
+from agentfx.notebook._tables import Snapshot
+from agentfx.notebook._text import render_text
+from agentfx.notebook._view import View
+from agentfx.notebook._watch import look_around
+from agentfx_widgets import Panel
+
+TICK_SECONDS = 1 / 15
+Action = Callable[[dict[str, Any]], Awaitable[str]]
+
+
+class RunPanel:
+    """Shows a run while it goes on, and does what is clicked.
+
+    Made and displayed by the cell; everything else happens on the cluster's thread.
+
+    Args:
+        kit: Of this kernel.
+        view: Of the run.
+        engine: Where it runs, None for a run in memory.
+        unwatched: Called when somebody wants to stop watching.
+    """
+
+    def __init__(
+        self, kit: Kit, view: View, engine: Engine | None, unwatched: Callable[[], None]
+    ) -> None:
+        self._kit, self._view, self._engine = kit, view, engine
+        self._unwatched = unwatched
+        self._sent = 0
+        self._actions: dict[str, Action] = {
+            "kill": self._kill,
+            "stop": self._stop,
+            "spawn": self._spawn,
+            "redrive": self._redrive,
+            "discard": self._discard,
+            "cancel": self._cancel,
+            "unwatch": self._unwatch,
+        }
+        self.widget = Panel(self._snapshot(), self._heard)
+        self.widget.prefer_subshell()
+        self._sent = self.widget.state["version"]
+
+    def _snapshot(self) -> Snapshot:
+        return {**self._view.snapshot(), "now": self._now()}
+
+    def _now(self) -> float:
+        return round(self._view.seconds(self._kit.clock.wall()), 3)
+
+    # Out
+
+    async def keep_pushing(self) -> None:
+        """Send what changed, some times a second, until it is cancelled."""
+        while True:
+            self.push()
+            await self._kit.clock.sleep(TICK_SECONDS)
+
+    def push(self) -> None:
+        """Send what changed since the last time."""
+        diff = self._view.diff(self._sent)
+        if diff is not None:
+            self._sent = diff["to"]
+            self.widget.push({**diff, "now": self._now()})
+
+    def close(self) -> None:
+        """Take the widget away; the run goes on."""
+        self.widget.close()
+
+    def finish(self) -> None:
+        """Keep the last state where a late view and a saved notebook find it."""
+        self.push()
+        self.widget.finish(self._snapshot())
+        self.render()
+
+    def render(self) -> None:
+        """Write what is left without the widget: text, and HTML without script."""
+        snapshot = self._view.snapshot()
+        self.widget.text, self.widget.html = render_text(snapshot), render_html(snapshot)
+
+    # In
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        # On whichever thread the kernel hears: it must not wait here.
+        self._kit.cluster.submit(self._act(message))
+
+    async def _act(self, message: dict[str, Any]) -> None:
+        operation = message.get("op")
+        if operation == "resync":
+            self.widget.resync(self._snapshot())
+        elif operation == "open":
+            self._view.open(str(message["path"]), int(message["page"]))
+        elif operation == "close":
+            self._view.close(str(message["path"]))
+        elif operation in self._actions:
+            await self._do(self._actions[operation], message)
+
+    async def _do(self, action: Action, message: dict[str, Any]) -> None:
+        try:
+            text, ok = await action(message), True
+        except AgentfxError as error:
+            text, ok = str(error), False
+        if self._engine is not None:
+            await look_around(self._engine, self._view)
+        self.push()
+        self.widget.answer(message.get("id"), text, ok=ok)
+
+    async def _kill(self, message: dict[str, Any]) -> str:
+        label = str(message["worker"])
+        self._view.kill_asked(label)
+        await (await self._kit.own_cluster()).kill(label)
+        return f"killed {label}: what it ran starts elsewhere"
+
+    async def _stop(self, message: dict[str, Any]) -> str:
+        label = str(message["worker"])
+        await (await self._kit.own_cluster()).stop(label)
+        return f"{label} finished what it ran, and ended"
+
+    async def _spawn(self, message: dict[str, Any]) -> str:
+        cluster = await self._kit.own_cluster()
+        label = await cluster.spawn(owned=False)
+        await cluster.joined([label])
+        return f"started {label}"
+
+    async def _redrive(self, message: dict[str, Any]) -> str:
+        answer = await self._kit.request("dead::redrive", {"job": str(message["job"])})
+        if answer["reopened"]:
+            return f"queued again; its run is open again: %resume {answer['run']}"
+        return "queued again"
+
+    async def _discard(self, message: dict[str, Any]) -> str:
+        await self._kit.request("dead::discard", {"job": str(message["job"])})
+        return "discarded for good; its failure stays on record"
+
+    async def _cancel(self, message: dict[str, Any]) -> str:
+        answer = await self._kit.request("run::cancel", {"run": self._view.run})
+        if not answer["cancelled"]:
+            return f"the run has ended already: {answer['status']}"
+        running = answer["running"]
+        still = f"; {running} still run and were asked to stop" if running else ""
+        return f"cancelled: {answer['dropped']} jobs dropped{still}"
+
+    async def _unwatch(self, message: dict[str, Any]) -> str:
+        self._unwatched()
+        return f"the run goes on: %resume {self._view.run}"
+
+
+async def until_cancelled(*work: Awaitable[None]) -> None:
+    """Do several things that never end, until this is cancelled or one of them fails."""
+    await asyncio.gather(*work)

@@ -1,0 +1,104 @@
+"""The workers of a run, as its events and the services tell of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from agentfx.notebook._tables import Row, Tables
+
+Fields: TypeAlias = Mapping[str, Any]
+WorkerState: TypeAlias = Literal["up", "silent", "draining", "killed", "lost", "left"]
+
+SHOWN_RUNNING = 8
+_GONE = ("killed", "lost", "left")
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    label: str
+    state: WorkerState = "up"
+    pid: int | None = None
+    slots: int | None = None
+    running: dict[str, str] = field(default_factory=dict[str, str])
+    done: int = 0
+    lost: int = 0
+
+    def row(self) -> Row:
+        row: dict[str, Any] = {
+            "state": self.state, "pid": self.pid, "slots": self.slots, "done": self.done,
+            "lost": self.lost or None, "running": list(self.running.values())[:SHOWN_RUNNING],
+            "more": max(len(self.running) - SHOWN_RUNNING, 0) or None,
+        }  # fmt: skip
+        return {name: value for name, value in row.items() if value is not None}
+
+
+class Roster:
+    """Takes events and keeps the table `workers` up to date."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, _Worker] = {}
+        self._dirty: set[str] = set()
+        self._asked: set[str] = set()
+
+    def begin(self) -> None:
+        """The run started: who left before does not belong to it."""
+        for label in [w.label for w in self._workers.values() if w.state in _GONE]:
+            del self._workers[label]
+            self._dirty.add(label)
+
+    def change(self, kind: str, label: str) -> None:
+        """A worker joined, left, or was lost."""
+        worker = self._of(label)
+        if kind == "worker_joined":
+            worker.state, worker.pid = "up", None
+            worker.running.clear()
+            self._asked.discard(label)
+        elif kind == "worker_left":
+            worker.state = "left"
+        else:
+            worker.state = "killed" if label in self._asked else "lost"
+
+    def job(self, kind: str, event: Fields) -> None:
+        """A job started or ended somewhere."""
+        job = event.get("job") or ""
+        if kind == "job_started":
+            self._of(event.get("worker") or "?").running[job] = event.get("path") or ""
+            return
+        for worker in self._workers.values():
+            if worker.running.pop(job, None) is not None:
+                worker.lost += kind == "job_lost"
+                self._dirty.add(worker.label)
+        if kind in ("job_done", "job_failed", "job_dead") and event.get("worker"):
+            self._of(event["worker"]).done += 1
+
+    def kill_asked(self, label: str) -> None:
+        """Somebody is about to kill a worker: that it will be lost is no accident."""
+        self._asked.add(label)
+
+    def polled(self, rows: Iterable[Fields]) -> None:
+        """What the services know of the workers now."""
+        for row in rows:
+            worker = self._of(row["label"])
+            worker.pid, worker.slots = row["pid"], row["slots"]
+            if worker.state not in _GONE:
+                state = row["state"]
+                worker.state = state if state in ("silent", "draining") else "up"
+
+    @property
+    def up(self) -> int:
+        """How many can take jobs."""
+        return sum(worker.state == "up" for worker in self._workers.values())
+
+    def _of(self, label: str) -> _Worker:
+        self._dirty.add(label)
+        return self._workers.setdefault(label, _Worker(label))
+
+    def flush(self, tables: Tables) -> None:
+        """Bring the table up to date."""
+        for label in self._dirty:
+            worker = self._workers.get(label)
+            if worker is None:
+                tables.drop("workers", label)
+            else:
+                tables.put("workers", label, worker.row())
+        self._dirty.clear()

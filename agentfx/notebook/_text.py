@@ -1,0 +1,49 @@
+"""A run as plain text: for terminals, logs, and whoever reads a notebook as a file."""
+
+from collections.abc import Iterable
+
+from agentfx.notebook._log import plain
+from agentfx.notebook._tables import Snapshot
+from agentfx.notebook._words import (
+    GLYPHS,
+    Line,
+    headline,
+    millis,
+    rows_of,
+    run_of,
+    step_name,
+    tree_lines,
+    word,
+)
+
+
+def render_text(snapshot: Snapshot) -> str:
+    """A run: headline, tree, hand-offs, workers."""
+    run = run_of(snapshot)
+    lines = [headline(snapshot)]
+    lines += [f"{name}: {run[name]}" for name in ("result", "error", "notice") if run.get(name)]
+    lines += text_tree(tree_lines(snapshot))
+    for _, row in rows_of(snapshot, "moves"):
+        if row.get("noticed_ms") is None:
+            continue
+        went = f"{row['from']} → {row.get('to', '?')}"
+        said = f"noticed and queued again in {millis(row['noticed_ms'])}"
+        if row.get("waited_ms") is not None:
+            said += f", waited {millis(row['waited_ms'])} for a slot"
+        lines.append(f"{step_name(row['path'])} {went}: {said}")
+    workers = sorted(rows_of(snapshot, "workers"))
+    if run.get("kind") == "dist" and workers:
+        said = ", ".join(
+            f"{name} {GLYPHS.get(row['state'], '')} {word(row['state'])}, {row['done']} done"
+            for name, row in workers
+        )
+        lines.append(f"workers: {said}")
+    return "\n".join(plain(line) for line in lines)
+
+
+def text_tree(lines: Iterable[Line]) -> list[str]:
+    """Lines of a tree, indented."""
+    return [
+        f"{'  ' * line.depth}{line.glyph} {line.text}" + (f"  {line.detail}" if line.detail else "")
+        for line in lines
+    ]

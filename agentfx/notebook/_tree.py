@@ -1,0 +1,239 @@
+"""The tree of a run's steps, made of its events, and the part of it that is on show."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from agentfx.notebook._node import Kind, Node, State
+from agentfx.notebook._tables import Tables
+
+Fields: TypeAlias = Mapping[str, Any]
+"""The fields of an event that apply to it, by name."""
+
+SHOWN_ITEMS = 24
+"""A fan-out of more items shows them by the page, where somebody opened one."""
+PAGE = 50
+SHOWN_STEPS = 2_000
+"""A sequence of more steps shows its latest."""
+ERROR_CHARACTERS = 500
+
+_JOB_STATES: dict[str, State] = {
+    "job_queued": "waiting",
+    "job_started": "running",
+    "job_lost": "waiting",
+    "job_requeued": "waiting",
+    "job_redriven": "waiting",
+    "job_done": "done",
+    "job_failed": "failed",
+    "job_dead": "dead",
+    "job_cancelled": "cancelled",
+}
+JOB_EVENTS = frozenset(_JOB_STATES)
+
+
+class Tree:
+    """Takes events and keeps the rows of the table `nodes` up to date.
+
+    Applying an event is cheap: rows are made when they are asked for, once for however many
+    events there were meanwhile, and only those on show.
+    """
+
+    def __init__(self) -> None:
+        self.root = Node("", None, "scope", begun=True)
+        self._nodes: dict[str, Node] = {}
+        self._dirty: dict[str, Node] = {}
+        self._pages: dict[str, set[int]] = {}
+        self._hidden = 0
+
+    # Events
+
+    def job(self, kind: str, event: Fields) -> None:
+        """A job changed its state."""
+        node = self._at(event.get("path") or "", "job")
+        if node.kind != "job":
+            node.kind = "job"  # an event of its fan-out was lost: it stood for a scope
+        node.task = event.get("task", node.task)
+        node.index = event.get("index", node.index)
+        node.label = event.get("label", node.label)
+        if kind == "job_started":
+            node.worker = event.get("worker")
+        node.ms = event.get("ms") if kind in ("job_done", "job_failed") else None
+        error = event.get("error")
+        node.error = error[:ERROR_CHARACTERS] if error else None
+        tries = (event.get("attempt") or 1) + max((event.get("delivery") or 1) - 1, 0)
+        self._set(node, _JOB_STATES[kind], max(node.tries, tries))
+
+    def started(self, event: Fields) -> None:
+        """A step that holds others began."""
+        kind: Kind = "scope" if event.get("count") is None else "fan_out"
+        node = self._at(event.get("path") or "", kind)
+        node.kind, node.count = kind, event.get("count")
+        node.task = event.get("task", node.task)
+        node.label = event.get("label", node.label)
+        if kind == "fan_out" and len(node.marks) < (node.count or 0):
+            node.marks.extend(b"." * ((node.count or 0) - len(node.marks)))
+        self._touch(node)
+
+    def done(self, event: Fields) -> None:
+        """A step of the driver is on record."""
+        node = self._at(event.get("path") or "", "step")
+        if node.is_leaf:
+            node.ms = event.get("ms")
+            node.text = node.text or event.get("label")
+            self._set(node, "done", 1)
+        else:  # a fan-out records its failure, a timeout how it ended
+            node.failed = node.kind == "fan_out"
+            self._close(node)
+
+    def attached(self) -> None:
+        """Another driver goes on: what is done is on record, and not run again."""
+        for node in self._nodes.values():
+            if node.keep():
+                self._touch(node)
+
+    def ended(self, failed_at: str | None) -> None:
+        """The run has ended, by a failure at a step or without one."""
+        for node in self._nodes.values():
+            node.closed = True
+            if failed_at and f"{failed_at}/".startswith(f"{node.path}/") and not node.is_leaf:
+                node.failed = True
+            self._dirty[node.path] = node
+
+    def kept(self) -> int:
+        """How many leaves were on record when the present driver took over."""
+        return sum(1 for node in self._nodes.values() if node.is_leaf and node.kept)
+
+    # Nodes
+
+    def planned(
+        self, path: str, *, text: str, label: str | None, task: str | None, count: int | None,
+        holds: bool,
+    ) -> None:  # fmt: skip
+        """A step that the program will come to."""
+        kind: Kind = "fan_out" if count is not None else "scope" if holds else "step"
+        node = self._add(path, kind if task is None or count is not None else "job")
+        node.text, node.label, node.task, node.count = text, label, task, count
+        node.marks.extend(b"." * (count or 0))
+
+    def _add(self, path: str, kind: Kind) -> Node:
+        parent = self._parent(path)
+        node = Node(path, parent, kind, rank=len(parent.children))
+        last = path.rpartition("/")[2]
+        if parent.kind == "fan_out":
+            node.index = int(last) if last.isdigit() else None
+        parent.children.append(node)
+        self._nodes[path] = node
+        self._touch(node)
+        return node
+
+    def _at(self, path: str, kind: Kind) -> Node:
+        """The node at a path, of which something was heard now."""
+        node = self._nodes.get(path) or self._add(path, kind)
+        if not node.begun:
+            node.begun = True
+            scope = node.parent
+            if scope is not None:
+                self._begin(scope)
+                if scope.kind != "fan_out" and node.rank:
+                    self._close(scope.children[node.rank - 1])
+        return node
+
+    def _begin(self, scope: Node) -> None:
+        if not scope.begun and scope.path:
+            self._at(scope.path, scope.kind)
+
+    def _parent(self, path: str) -> Node:
+        """The scope that a path stands in; scopes that nothing was heard of are made."""
+        parts = path.split("/")[:-1]
+        known = len(parts)
+        while known and "/".join(parts[:known]) not in self._nodes:
+            known -= 1
+        for depth in range(known + 1, len(parts) + 1):
+            self._add("/".join(parts[:depth]), "scope")
+        return self._nodes["/".join(parts)] if parts else self.root
+
+    def _close(self, node: Node) -> None:
+        if node.begun and not node.closed:
+            node.closed = True
+            self._touch(node)
+
+    def _set(self, node: Node, state: State, tries: int) -> None:
+        """Set a leaf's state, and count it in everything around it."""
+        former, again = node.own, tries > 1 and node.tries == 1
+        known = former != "planned"
+        node.own, node.tries, node.kept = state, tries, False
+        scope = node.parent
+        while scope is not None:
+            if known:
+                scope.counts[former] -= 1
+            scope.counts[state] = scope.counts.get(state, 0) + 1
+            scope.again += again
+            scope = scope.parent
+        self._touch(node)
+
+    def _touch(self, node: Node) -> None:
+        """Its row has to be made again, and those around it."""
+        self._dirty[node.path] = node
+        while node.parent is not None:
+            scope = node.parent
+            if scope.kind == "fan_out" and node.index is not None:
+                scope.mark(node.index, node)
+            self._dirty[scope.path] = scope
+            node = scope
+
+    # Rows
+
+    def open(self, path: str, page: int) -> None:
+        """Show a page of a fan-out's items."""
+        self._pages.setdefault(path, set()).add(page)
+        self._touch_below(path)
+
+    def close(self, path: str) -> None:
+        """Show no pages of a fan-out any more."""
+        self._pages.pop(path, None)
+        self._touch_below(path)
+
+    def _touch_below(self, path: str) -> None:
+        pending = list(self._nodes[path].children) if path in self._nodes else []
+        while pending:
+            node = pending.pop()
+            self._dirty[node.path] = node
+            pending.extend(node.children)
+
+    def flush(self, tables: Tables) -> None:
+        """Bring the table `nodes` up to date."""
+        for path, node in self._dirty.items():
+            if not path:
+                self._fold_root(tables)
+            elif self._is_shown(node):
+                tables.put("nodes", path, node.row())
+            else:
+                tables.drop("nodes", path)
+        self._dirty.clear()
+
+    def _fold_root(self, tables: Tables) -> None:
+        """Of a very long sequence only the latest steps are on show."""
+        steps = self.root.children
+        hidden = len(steps) - SHOWN_STEPS
+        if hidden > 0:
+            tables.put("nodes", "0", {"kind": "fold", "count": hidden, "state": "done"})
+            for node in steps[self._hidden : hidden]:
+                tables.drop("nodes", node.path)
+            self._hidden = hidden
+
+    def _is_shown(self, node: Node) -> bool:
+        while node.parent is not None:
+            scope = node.parent
+            if scope.kind == "fan_out" and (scope.count or 0) > SHOWN_ITEMS:
+                page = (node.index or 0) // PAGE
+                if page not in self._pages.get(scope.path, ()):
+                    return False
+            if scope is self.root and self._is_folded(node):
+                return False
+            node = scope
+        return True
+
+    def _is_folded(self, node: Node) -> bool:
+        steps = self.root.children
+        if len(steps) <= SHOWN_STEPS or not node.path.isdigit():
+            return False
+        return int(node.path) <= int(steps[-SHOWN_STEPS - 1].path)

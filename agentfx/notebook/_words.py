@@ -1,0 +1,212 @@
+"""Rows of a snapshot in words: the same for text and HTML."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from agentfx.notebook._tables import Row, Snapshot
+
+GLYPHS = {
+    "planned": "○",
+    "waiting": "◔",
+    "running": "▶",
+    "done": "✓",
+    "failed": "✗",
+    "dead": "✉",
+    "cancelled": "–",  # noqa: RUF001
+    "lost": "⚡",
+    "dropped": "–",  # noqa: RUF001
+    "up": "●",
+    "silent": "◌",
+    "draining": "◑",
+    "killed": "✕",
+    "left": "–",  # noqa: RUF001
+    "fold": "⋯",
+}
+_WORDS = {"dead": "dead letter", "left": "stopped", "planned": "not begun", "draining": "finishing"}
+_COUNTED = ("done", "running", "waiting", "failed", "dead", "cancelled")
+MOST_LINES = 400
+
+
+def word(state: str) -> str:
+    """A state in a word."""
+    return _WORDS.get(state, state)
+
+
+def ordinal(number: int) -> str:
+    """Such as `2nd`."""
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def plural(number: int, one: str) -> str:
+    """Such as `2 jobs`."""
+    return f"{number:,} {one}" + ("" if number == 1 else "s")
+
+
+def seconds(value: float) -> str:
+    """Such as `1.25 s`."""
+    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+
+
+def millis(value: float) -> str:
+    """Such as `14 ms`."""
+    if value >= 1000:
+        return seconds(value / 1000)
+    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a tree.
+
+    Attributes:
+        depth: How far it is indented.
+        state: None for what is no step.
+    """
+
+    depth: int
+    state: str | None
+    glyph: str
+    text: str
+    detail: str
+
+
+def headline(snapshot: Snapshot) -> str:
+    """A run in one line."""
+    run = run_of(snapshot)
+    parts = [f"run {run.get('id') or 'in memory'}: {run.get('status', '?')}"]
+    if "took" in run:
+        parts[0] += f" after {seconds(run['took'])}"
+    counts = run.get("jobs", {})
+    ended = counts.get("done", 0) + counts.get("failed", 0)
+    if counts:
+        parts.append(f"{ended:,} of {plural(sum(counts.values()), 'step')} ended")
+    parts += [
+        f"{plural(run[name], what)} {rest}".strip()
+        for name, what, rest in (
+            ("kept", "step", "from the record"),
+            ("lost", "job", "lost a worker"),
+            ("moved", "job", "handed over"),
+            ("again", "step", "took another try"),
+        )
+        if run.get(name)
+    ]
+    if run.get("kind") == "dist" and (run.get("lost") or run.get("kept")):
+        parts.append(f"{plural(run.get('redone', 0), 'finished job')} run again")
+    return " · ".join(parts)
+
+
+def run_of(snapshot: Snapshot) -> Row:
+    """The row of the run."""
+    found: Row = snapshot["tables"].get("run", {}).get("run", {})
+    return found
+
+
+def title(path: str, row: Row) -> str:
+    """What a step is called."""
+    if row.get("kind") == "fold":
+        return plural(row["count"], "earlier step")
+    number = f"#{row['index']} " if "index" in row else ""
+    if row.get("kind") == "fan_out":
+        label = f"{row['label']}: " if row.get("label") else ""
+        return f"{number}{label}for_each {row.get('task', '')} × {row.get('count') or 0:,}"  # noqa: RUF001
+    fallback = "" if number else f"step {path}"
+    name = row.get("label") or row.get("text") or row.get("task") or fallback
+    return f"{number}{name}".strip()
+
+
+def about(row: Row, *, over: bool) -> str:
+    """What else is to say of a step."""
+    parts: list[str] = []
+    if row.get("tries", 1) > 1:
+        parts.append(f"{ordinal(row['tries'])} try")
+    if row.get("kept"):
+        parts.append("from the record")
+    if row.get("kind") in ("scope", "fan_out"):
+        parts += _counted(row, over=over)
+    else:
+        parts += _one(row, over=over)
+    return " · ".join(parts)
+
+
+def _counted(row: Row, *, over: bool) -> Iterator[str]:
+    counts = row.get("counts", {})
+    for name in _COUNTED:
+        if counts.get(name):
+            yield f"{counts[name]:,} {'dead letters' if name == 'dead' else name}"
+    if row.get("again"):
+        yield f"{row['again']:,} took another try"
+    left = (row.get("count") or 0) - sum(counts.values())
+    if row["kind"] == "fan_out" and left > 0 and not over:
+        yield f"{left:,} to come"
+
+
+def _one(row: Row, *, over: bool) -> Iterator[str]:
+    state = row.get("state", "done")
+    if state != "done":
+        yield "not reached" if state == "planned" and over else word(state)
+    if row.get("worker") and row["worker"] != "memory":
+        yield row["worker"]
+    if row.get("ms") is not None:
+        yield millis(row["ms"])
+    if row.get("error"):
+        yield row["error"]
+
+
+def tree_lines(snapshot: Snapshot) -> list[Line]:
+    """The tree, top to bottom; a very long one is cut."""
+    tables = snapshot["tables"]
+    nodes, stages = tables.get("nodes", {}), tables.get("stages", {})
+    over = "took" in run_of(snapshot)
+    lines: list[Line] = []
+    for key in sorted([*nodes, *stages], key=lambda key: _place(key, stages)):
+        row = nodes.get(key)
+        if row is None:
+            stage = stages[key]
+            depth = _depth(stage.get("parent", ""), nodes)
+            lines.append(Line(depth, None, "·", stage["text"], stage.get("note", "")))
+            continue
+        state = row.get("state", "done")
+        depth = _depth(row.get("parent", ""), nodes)
+        glyph = GLYPHS["fold" if row.get("kind") == "fold" else state]
+        lines.append(Line(depth, state, glyph, title(key, row), about(row, over=over)))
+    if len(lines) > MOST_LINES:
+        hidden = len(lines) - MOST_LINES
+        lines[MOST_LINES:] = [Line(0, None, "⋯", f"and {hidden:,} more steps", "")]
+    return lines
+
+
+def _place(key: str, stages: dict[str, Row]) -> tuple[tuple[tuple[int, str], ...], int]:
+    stage = stages.get(key)
+    if stage is None:
+        return _numbers(key), 0
+    after = stage.get("after", "")
+    # After everything inside the step that it follows, which is the largest of its paths.
+    if after:
+        return (*_numbers(after), (1 << 60, "")), stage["number"]
+    return (*_numbers(stage.get("parent", "")), (-1, "")), stage["number"]
+
+
+def _numbers(path: str) -> tuple[tuple[int, str], ...]:
+    parts = path.split("/") if path else []
+    return tuple((int(part), "") if part.isdigit() else (1 << 59, part) for part in parts)
+
+
+def _depth(parent: str, nodes: dict[str, Row]) -> int:
+    depth = 0
+    while parent:
+        depth += 1
+        parent = nodes.get(parent, {}).get("parent", "")
+    return depth
+
+
+def step_name(path: str) -> str:
+    """A step in a table: of an item, its number."""
+    return f"#{path.partition('/')[2]}" if "/" in path else f"step {path}"
+
+
+def rows_of(snapshot: Snapshot, table: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Rows of a table, with their keys."""
+    found: dict[str, Row] = snapshot["tables"].get(table, {})
+    return found.items()

@@ -1,0 +1,1173 @@
+// @ts-check
+/**
+ * The panel of a run: one file, no build step, nothing from elsewhere.
+ *
+ * `model.state` is a snapshot, rows by table and key. Changes come as messages with the version
+ * they start from; whoever misses one asks for everything. A view keeps nothing but what is
+ * folded open and which moment is shown, so it can be thrown away and made again.
+ */
+
+/**
+ * @typedef {Record<string, any>} Row
+ * @typedef {Record<string, Record<string, Row>>} Tables
+ * @typedef {{ get(name: string): any, send(content: any): void,
+ *   on(name: string, f: (value: any) => void): void,
+ *   off(name: string, f: (value: any) => void): void }} Model
+ * @typedef {Map<string, Set<string>>} Changes   keys by table
+ * @typedef {{ el: HTMLElement, update(changes: Changes | null): void }} Section
+ */
+
+const GLYPHS = /** @type {Record<string, string>} */ ({
+  planned: "○", waiting: "◔", blocked: "⊘", running: "▶", done: "✓", failed: "✗", dead: "✉",
+  cancelled: "–", lost: "⚡", dropped: "–", up: "●", silent: "◌", draining: "◑", killed: "✕",
+  left: "–", fold: "⋯",
+});
+const WORDS = /** @type {Record<string, string>} */ ({
+  dead: "dead letter", up: "up", killed: "killed", left: "stopped", planned: "not begun",
+  draining: "finishing", lost: "lost", dropped: "not needed",
+});
+const MARK_STATES = /** @type {Record<string, string>} */ ({
+  ".": "planned", w: "waiting", r: "running", d: "done", k: "kept", f: "failed", x: "dead",
+  c: "cancelled",
+});
+const STRIP_CELLS = 100;
+const PAGE = 50;
+const SLICE_MS = 12;
+const BUSY_AFTER_MS = 2000;
+const ARROW = "M0,0 L8,4 L0,8 z";
+
+// Small tools
+
+/**
+ * Make an element.
+ * @param {string} name
+ * @param {Record<string, any>} [props] attributes; `on…` are listeners, `text` is the content
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElement}
+ */
+function h(name, props = {}, ...children) {
+  const el = document.createElement(name);
+  dress(el, props);
+  el.append(...children);
+  return el;
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, any>} [props]
+ * @param {(Node | string)[]} children
+ * @returns {SVGElement}
+ */
+function s(name, props = {}, ...children) {
+  const el = document.createElementNS("http://www.w3.org/2000/svg", name);
+  dress(el, props);
+  el.append(...children);
+  return el;
+}
+
+/** @param {Element} el @param {Record<string, any>} props */
+function dress(el, props) {
+  for (const [key, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key === "text") el.textContent = value;
+    else if (key.startsWith("on")) el.addEventListener(key.slice(2), value);
+    else el.setAttribute(key, value === true ? "" : String(value));
+  }
+}
+
+/** Write a text only where it changed. @param {Node} node @param {string} text */
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** @param {Element} el @param {string} name @param {string | null} value */
+function attr(el, name, value) {
+  if (value === null) el.removeAttribute(name);
+  else if (el.getAttribute(name) !== value) el.setAttribute(name, value);
+}
+
+/** @param {number} seconds */
+const clock = (seconds) => `${seconds.toFixed(seconds < 100 ? 2 : 0)} s`;
+
+/** @param {number} ms */
+const millis = (ms) => (ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : clock(ms / 1000));
+
+/** @param {number} n @param {string} one @param {string} [many] */
+const plural = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many ?? one + "s"}`;
+
+/** @param {number} n */
+const ordinal = (n) => n + (["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th");
+
+/** @param {string} state */
+const word = (state) => WORDS[state] ?? state;
+
+/** Paths compare by their numbers. @param {string} a @param {string} b */
+function byPath(a, b) {
+  const left = a.split("/"), right = b.split("/");
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    if (left[i] === right[i]) continue;
+    if (left[i] === undefined) return -1;
+    if (right[i] === undefined) return 1;
+    const difference = Number(left[i]) - Number(right[i]);
+    if (difference) return difference;
+    return left[i] < right[i] ? -1 : 1;
+  }
+  return 0;
+}
+
+// What a model holds, for all of its views
+
+class Store {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    this.version = -1;
+    /** @type {Tables} */ this.live = {};
+    /** @type {Tables | null} */ this.past = null;
+    this.pastAt = 0;
+    this.now = 0;
+    this.heardAt = performance.now();
+    this.waiting = false;
+    this.requests = 0;
+    /** @type {Map<number, { sent: number, heard: boolean, done: (ok: boolean, text: string) => void }>} */
+    this.asked = new Map();
+    /** @type {Set<View>} */ this.views = new Set();
+    /** @type {Map<string, boolean>} */ this.folds = new Map();
+    this.load(model.get("state"));
+  }
+
+  get tables() { return this.past ?? this.live; }
+  /** @param {string} table @returns {Record<string, Row>} */
+  rows(table) { return this.tables[table] ?? {}; }
+  get run() { return this.rows("run").run ?? {}; }
+  get isLive() { return this.past === null; }
+  /** Seconds of the run that have passed. */
+  get elapsed() {
+    const run = (this.live.run ?? {}).run ?? {};
+    if (run.took !== undefined) return run.took;
+    return this.now + (performance.now() - this.heardAt) / 1000;
+  }
+
+  /** @param {Row} snapshot */
+  load(snapshot) {
+    if (!snapshot || !snapshot.tables || snapshot.version < this.version) return;
+    this.version = snapshot.version;
+    this.live = snapshot.tables;
+    this.waiting = false;
+    this.time(snapshot.now);
+    this.tell(null);
+  }
+
+  /** @param {number | undefined} now */
+  time(now) {
+    if (now === undefined) return;
+    this.now = now;
+    this.heardAt = performance.now();
+  }
+
+  /** @param {Row} message */
+  hear(message) {
+    if (message.kind === "diff") this.apply(message);
+    else if (message.kind === "snapshot") this.load(message);
+    else if (message.kind === "past") this.show(message);
+    else if (message.kind === "heard") this.noted(message.id);
+    else if (message.kind === "answer") this.answered(message);
+  }
+
+  /** @param {Row} diff */
+  apply(diff) {
+    this.time(diff.now);
+    if (diff.to <= this.version) return;
+    if (diff.from !== this.version) {
+      if (!this.waiting) this.model.send({ op: "resync", version: this.version });
+      this.waiting = true;
+      return;
+    }
+    this.version = diff.to;
+    const changes = merge(this.live, diff);
+    if (this.isLive) this.tell(changes);
+  }
+
+  /** @param {Row} message */
+  show(message) {
+    if (this.wanted === undefined) return; // back to live meanwhile
+    const first = this.past === null || message.from === 0;
+    if (first) this.past = {};
+    const changes = merge(/** @type {Tables} */ (this.past), message);
+    this.pastAt = message.at;
+    this.tell(first ? null : changes);
+    this.asking = false;
+    if (this.wanted !== message.at) this.look(this.wanted);
+  }
+
+  /** Ask for a moment of the past; one question at a time. @param {number | undefined} at */
+  look(at) {
+    this.wanted = at;
+    if (at === undefined) {
+      this.past = null;
+      this.asking = false;
+      this.model.send({ op: "live" });
+      this.tell(null);
+    } else if (!this.asking) {
+      this.asking = true;
+      this.model.send({ op: "at", at });
+    }
+  }
+
+  /** @type {number | undefined} */ wanted = undefined;
+  asking = false;
+
+  /** @param {Changes | null} changes */
+  tell(changes) { for (const view of this.views) view.changed(changes); }
+
+  /**
+   * Send a click.
+   * @param {Row} content
+   * @param {(ok: boolean, text: string) => void} done
+   */
+  ask(content, done) {
+    const id = ++this.requests;
+    this.asked.set(id, { sent: performance.now(), heard: false, done });
+    this.model.send({ ...content, id });
+    setTimeout(() => this.tell(new Map()), BUSY_AFTER_MS + 50);
+  }
+
+  /** @param {number} id */
+  noted(id) {
+    const request = this.asked.get(id);
+    if (request) request.heard = true;
+  }
+
+  /** @param {Row} answer */
+  answered(answer) {
+    const request = this.asked.get(answer.id);
+    this.asked.delete(answer.id);
+    if (request) request.done(answer.ok, answer.text);
+    for (const view of this.views) view.say(answer.text, !answer.ok);
+  }
+
+  /** Whether a click was not heard for too long. */
+  get isBusy() {
+    const now = performance.now();
+    return [...this.asked.values()].some((r) => !r.heard && now - r.sent > BUSY_AFTER_MS);
+  }
+}
+
+/** Apply a diff to tables; what it touched. @param {Tables} tables @param {Row} diff */
+function merge(tables, diff) {
+  /** @type {Changes} */ const changes = new Map();
+  for (const [table, rows] of Object.entries(diff.set ?? {})) {
+    Object.assign((tables[table] ??= {}), rows);
+    changes.set(table, new Set(Object.keys(rows)));
+  }
+  for (const [table, keys] of Object.entries(diff.drop ?? {})) {
+    const touched = changes.get(table) ?? new Set();
+    for (const key of /** @type {string[]} */ (keys)) {
+      delete (tables[table] ?? {})[key];
+      touched.add(key);
+    }
+    changes.set(table, touched);
+  }
+  return changes;
+}
+
+// One view: sections that are brought up to date in slices, so that no task is long
+
+class View {
+  /** @param {Store} store @param {HTMLElement} el */
+  constructor(store, el) {
+    this.store = store;
+    /** @type {Changes | null | undefined} */ this.pending = undefined;
+    /** @type {Array<() => void>} */ this.jobs = [];
+    this.frame = 0;
+    this.el = el;
+    el.classList.add("afx");
+    this.problem = h("p", { class: "afx-problem", role: "alert", hidden: true });
+    this.status = h("p", { class: "afx-said", role: "status", "aria-live": "polite" });
+    this.announced = h("p", { class: "afx-hidden", role: "status", "aria-live": "polite" });
+    /** @type {Section[]} */
+    this.sections = [header, tree, timeline, workers, queues, dead, output, log].map((make) => make(this));
+    const [head, ...rest] = this.sections;
+    el.replaceChildren(this.problem, head.el, this.status, h("div", { class: "afx-grid" }, ...rest.map((r) => r.el)), this.announced);
+    this.timer = setInterval(() => this.tick(), 250);
+    this.changed(null);
+  }
+
+  /** @param {Changes | null} changes null for everything */
+  changed(changes) {
+    if (changes === null || this.pending === null) this.pending = null;
+    else if (this.pending === undefined) this.pending = new Map([...changes].map(([t, keys]) => [t, new Set(keys)]));
+    else for (const [table, keys] of changes) {
+      const known = this.pending.get(table) ?? new Set();
+      for (const key of keys) known.add(key);
+      this.pending.set(table, known);
+    }
+    this.soon();
+  }
+
+  /** Do something when there is time for it. @param {() => void} job */
+  later(job) {
+    this.jobs.push(job);
+    this.soon();
+  }
+
+  soon() {
+    if (!this.frame) this.frame = requestAnimationFrame(() => this.guard(() => this.draw()));
+  }
+
+  draw() {
+    this.frame = 0;
+    const begun = performance.now();
+    if (this.pending !== undefined) {
+      const changes = this.pending;
+      this.pending = undefined;
+      this.jobs.unshift(...this.sections.map((section) => () => section.update(changes)));
+    }
+    while (this.jobs.length && performance.now() - begun < SLICE_MS) {
+      const job = this.jobs.shift();
+      if (job) this.guard(job);
+    }
+    if (this.jobs.length) this.soon();
+  }
+
+  tick() {
+    if (!this.el.isConnected || document.hidden) return;
+    if (this.store.isLive && this.store.run.took === undefined) this.changed(new Map([["now", new Set()]]));
+  }
+
+  /** Show our own mistakes where somebody sees them. @param {() => void} work */
+  guard(work) {
+    try {
+      work();
+    } catch (error) {
+      this.problem.hidden = false;
+      put(this.problem, `The panel has a defect: ${error instanceof Error ? error.message : error}. Tables and commands still work: %workers, %events.`);
+      console.error(error);
+    }
+  }
+
+  /** @param {string} text @param {boolean} [bad] */
+  say(text, bad = false) {
+    this.status.classList.toggle("afx-bad", bad);
+    put(this.status, text);
+  }
+
+  /** For screen readers alone. @param {string} text */
+  announce(text) { put(this.announced, text); }
+
+  /**
+   * A button that sends a click and says what came of it.
+   * @param {string} text
+   * @param {string} name full name, for those who do not see the row
+   * @param {() => Row} content
+   * @param {{ busy?: string, confirm?: string, danger?: boolean }} [options]
+   */
+  button(text, name, content, options = {}) {
+    const button = /** @type {HTMLButtonElement} */ (h("button", { type: "button", "aria-label": name, title: name, text }));
+    if (options.danger) button.classList.add("afx-danger");
+    button.dataset.acts = "";
+    button.disabled = !this.store.isLive;
+    const send = () => {
+      button.dataset.sent = "";
+      button.disabled = true;
+      put(button, options.busy ?? text);
+      this.store.ask(content(), () => {
+        delete button.dataset.sent;
+        button.disabled = !this.store.isLive;
+        put(button, text);
+      });
+    };
+    button.addEventListener("click", () => (options.confirm ? confirm(button, options.confirm, text, send) : send()));
+    return button;
+  }
+
+  close() {
+    clearInterval(this.timer);
+    cancelAnimationFrame(this.frame);
+    this.store.views.delete(this);
+  }
+}
+
+/**
+ * Ask once more where something would be lost.
+ * @param {HTMLButtonElement} button @param {string} question @param {string} text @param {() => void} send
+ */
+function confirm(button, question, text, send) {
+  const yes = h("button", { type: "button", class: "afx-danger", text });
+  const no = h("button", { type: "button", text: "Keep" });
+  const box = h("span", { class: "afx-confirm", role: "group", "aria-label": question }, h("span", { text: question }), yes, no);
+  const back = () => { box.replaceWith(button); button.focus(); };
+  yes.addEventListener("click", () => { back(); send(); });
+  no.addEventListener("click", back);
+  box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); back(); } });
+  button.replaceWith(box);
+  no.focus();
+}
+
+let ids = 0;
+
+/** A section with a heading. @param {string} name @param {string} title @param {Node[]} children */
+function section(name, title, ...children) {
+  const id = `afx-${name}-${++ids}`;
+  return h("section", { class: `afx-${name}`, "aria-labelledby": id }, h("h3", { id, text: title }), ...children);
+}
+
+/** @param {string} caption @param {string[]} columns @param {string} [hidden] class of the caption */
+function table(caption, columns, hidden = "afx-hidden") {
+  const head = h("tr", {}, ...columns.map((text) => h("th", { scope: "col", text })));
+  const body = h("tbody");
+  const el = h("table", {}, h("caption", { class: hidden, text: caption }), h("thead", {}, head), body);
+  return { el: h("div", { class: "afx-scroll", tabindex: "0", role: "region", "aria-label": caption }, el), body };
+}
+
+/**
+ * Rows by key, made once and changed where they changed.
+ * @template T
+ * @param {HTMLElement} body
+ * @param {(key: string) => { el: HTMLElement } & T} make
+ * @param {(made: T, row: Row, key: string) => void} write
+ * @param {(a: string, b: string) => number} order
+ */
+function keyed(body, make, write, order) {
+  /** @type {Map<string, { el: HTMLElement } & T>} */ const made = new Map();
+  return (/** @type {Record<string, Row>} */ rows, /** @type {Set<string> | null} */ keys) => {
+    for (const key of keys === null ? new Set([...made.keys(), ...Object.keys(rows)]) : keys) {
+      const row = rows[key];
+      const known = made.get(key);
+      if (!row) {
+        known?.el.remove();
+        made.delete(key);
+        continue;
+      }
+      const item = known ?? make(key);
+      write(item, row, key);
+      if (known) continue;
+      made.set(key, item);
+      let before = /** @type {HTMLElement | null} */ (body.lastElementChild);
+      while (before && order(before.dataset.key ?? "", key) > 0) before = /** @type {HTMLElement | null} */ (before.previousElementSibling);
+      item.el.dataset.key = key;
+      if (before) before.after(item.el);
+      else body.prepend(item.el);
+    }
+    return made;
+  };
+}
+
+/** Glyph and word of a state. @param {HTMLElement} el @param {string} state @param {string} [text] */
+function stateOf(el, state, text) {
+  attr(el, "data-state", state);
+  put(el, `${GLYPHS[state] ?? ""} ${text ?? word(state)}`.trim());
+}
+
+// Header
+
+/** @param {View} view @returns {Section} */
+function header(view) {
+  const name = h("h2", {});
+  const badge = h("span", { class: "afx-badge" });
+  const jobs = h("span", { class: "afx-jobs" });
+  const facts = h("span", { class: "afx-facts" });
+  const result = h("p", { class: "afx-result" });
+  const notice = h("p", { class: "afx-notice", hidden: true });
+  const unwatch = view.button("Stop watching", "Stop watching this run; it goes on", () => ({ op: "unwatch" }));
+  const cancel = view.button("Cancel run", "Cancel this run for good", () => ({ op: "cancel" }), {
+    busy: "Cancelling…", confirm: "End this run for good?", danger: true,
+  });
+  const el = h("header", {}, h("div", { class: "afx-head" }, name, badge, jobs, facts, h("span", { class: "afx-space" }), unwatch, cancel), result, notice);
+  let said = "";
+  return { el, update() {
+    const store = view.store, run = store.run, counts = run.jobs ?? {};
+    put(name, run.id || "no run");
+    stateOf(badge, run.status === "waiting" ? "blocked" : run.status ?? "planned", run.status === "waiting" ? "waiting for a worker" : run.status);
+    const all = Object.values(counts).reduce((a, b) => a + b, 0);
+    put(jobs, all ? `${((counts.done ?? 0) + (counts.failed ?? 0)).toLocaleString("en")} of ${plural(all, "step")} ended` : "");
+    put(facts, summary(store, run));
+    put(result, run.error ? `failed: ${run.error}` : run.result ? `result: ${run.result}` : "");
+    result.hidden = !result.textContent;
+    const busy = store.isBusy ? "The kernel is busy: your click waits until it is free. " : "";
+    put(notice, busy + (run.notice ?? ""));
+    notice.hidden = !notice.textContent;
+    const over = run.took !== undefined;
+    unwatch.hidden = over || run.watched !== true;
+    cancel.hidden = over || run.kind === "memory";
+    for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (view.el.querySelectorAll("button[data-acts]")))
+      button.disabled = !store.isLive || "sent" in button.dataset;
+    view.el.classList.toggle("afx-past", !store.isLive);
+    if (run.status !== said && said && store.isLive) view.announce(`run ${run.status}`);
+    said = run.status;
+  } };
+}
+
+/** @param {Store} store @param {Row} run */
+function summary(store, run) {
+  const parts = [clock(store.isLive ? store.elapsed : store.pastAt)];
+  if (run.kept) parts.push(`${plural(run.kept, "step")} from the record`);
+  if (run.lost) parts.push(`${plural(run.lost, "job")} lost a worker`);
+  if (run.moved) parts.push(`${run.moved.toLocaleString("en")} handed over`);
+  if (run.again) parts.push(`${run.again.toLocaleString("en")} took another try`);
+  if (run.kind === "dist" && (run.lost || run.kept)) parts.push(`${plural(run.redone ?? 0, "finished job")} run again`);
+  return parts.join(" · ");
+}
+
+// Effect tree
+
+/** @typedef {{ li: HTMLElement, glyph: HTMLElement, text: HTMLElement, meta: HTMLElement, strip: HTMLElement, group: HTMLElement, kids: string[] | null }} Item */
+
+/** @param {View} view @returns {Section} */
+function tree(view) {
+  const store = view.store;
+  const root = h("ul", { role: "tree", "aria-label": "Steps of the run" });
+  const el = section("tree", "Effect", root);
+  /** @type {Map<string, Item>} */ const items = new Map();
+  /** @type {Map<string, string[]>} */ const children = new Map();
+  /** @type {Map<string, string>} */ const parents = new Map();
+
+  /** @param {string} key @returns {Row | undefined} */
+  const rowOf = (key) => store.rows("nodes")[key] ?? store.rows("stages")[key];
+  /** @param {string} key @returns {[string, number]} */
+  const place = (key) => {
+    const row = rowOf(key) ?? {};
+    return row.number === undefined ? [key, 0] : [row.after ?? "", row.number];
+  };
+  /** @param {string} a @param {string} b */
+  const order = (a, b) => {
+    const [pathA, numberA] = place(a), [pathB, numberB] = place(b);
+    return byPath(pathA, pathB) || numberA - numberB;
+  };
+
+  /** @param {string} key @param {Row} row */
+  const isOpen = (key, row) => store.folds.get(key) ?? (row.kind === "scope" && row.index === undefined);
+
+  /** @param {string} key */
+  function index(key) {
+    const row = rowOf(key), known = parents.get(key);
+    if (!row) {
+      if (known === undefined) return;
+      const siblings = children.get(known) ?? [];
+      siblings.splice(siblings.indexOf(key), 1);
+      parents.delete(key);
+      items.get(key)?.li.remove();
+      items.delete(key);
+    } else if (known === undefined) {
+      const parent = row.parent ?? "", siblings = children.get(parent) ?? [];
+      let at = siblings.length;
+      while (at && order(siblings[at - 1], key) > 0) at--;
+      siblings.splice(at, 0, key);
+      children.set(parent, siblings);
+      parents.set(key, parent);
+    }
+  }
+
+  /** @param {string} key */
+  function draw(key) {
+    const row = rowOf(key);
+    if (!row) return;
+    const parent = parents.get(key) ?? "";
+    const above = parent ? items.get(parent) : undefined;
+    if (parent && (!above || above.kids === null)) return; // folded: made when it is opened
+    let item = items.get(key);
+    if (!item) {
+      item = make(key, row);
+      items.set(key, item);
+      insert(above ? above.group : root, item.li, key, children.get(parent) ?? []);
+    }
+    write(item, key, row);
+    fold(item, key, row, isOpen(key, row));
+  }
+
+  /** @param {HTMLElement} group @param {HTMLElement} li @param {string} key @param {string[]} siblings */
+  function insert(group, li, key, siblings) {
+    for (let at = siblings.indexOf(key) - 1; at >= 0; at--) {
+      const before = items.get(siblings[at]);
+      if (before && before.li.parentElement === group) return before.li.after(li);
+    }
+    group.prepend(li);
+  }
+
+  /** @param {string} key @param {Row} row @returns {Item} */
+  function make(key, row) {
+    const parts = { glyph: h("span", { class: "afx-glyph", "aria-hidden": "true" }), text: h("span", { class: "afx-text" }),
+      meta: h("span", { class: "afx-meta" }), strip: h("div", { class: "afx-strip", role: "img", hidden: true }),
+      group: h("ul", { role: "group", hidden: true }) };
+    const line = h("div", { class: "afx-node" }, h("span", { class: "afx-twist", "aria-hidden": "true" }), parts.glyph, parts.text, parts.meta);
+    const li = h("li", { role: "treeitem", tabindex: items.size ? "-1" : "0", "data-kind": row.kind ?? "stage" }, line, parts.strip, parts.group);
+    line.addEventListener("click", () => toggle(key));
+    parts.strip.addEventListener("click", (event) => openAt(key, /** @type {HTMLElement} */ (event.target)));
+    return { li, ...parts, kids: null };
+  }
+
+  /** @param {Item} item @param {string} key @param {Row} row */
+  function write(item, key, row) {
+    const over = store.run.took !== undefined;
+    const blocked = row.state === "waiting" && store.run.status === "waiting";
+    const state = blocked ? "blocked" : row.state;
+    attr(item.li, "data-state", state ?? null);
+    attr(item.li, "data-kept", row.kept ? "" : null);
+    put(item.glyph, row.kind === undefined ? "·" : GLYPHS[row.kind === "fold" ? "fold" : state] ?? "");
+    const text = title(key, row), meta = about(row, state, over);
+    put(item.text, text);
+    put(item.meta, meta);
+    const known = row.kind === undefined ? "" : state === "planned" && over ? ", not reached" : `, ${word(state)}`;
+    attr(item.li, "aria-label", `${text}${known}${meta ? ", " + meta : ""}`);
+    item.strip.hidden = row.kind !== "fan_out";
+    if (row.kind === "fan_out") strip(item.strip, row);
+  }
+
+  /** @param {string} key @param {Row} row */
+  const foldable = (key, row) => row.kind === "fan_out" || row.kind === "scope" || (children.get(key) ?? []).length > 0;
+
+  /** @param {Item} item @param {string} key @param {Row} row @param {boolean} open */
+  function fold(item, key, row, open) {
+    attr(item.li, "aria-expanded", foldable(key, row) ? String(open) : null);
+    item.group.hidden = !open;
+    if (open && item.kids === null) {
+      item.kids = children.get(key) ?? [];
+      for (const kid of item.kids) view.later(() => draw(kid));
+    } else if (!open && item.kids !== null) {
+      item.kids = null;
+      for (const li of item.group.querySelectorAll("li")) items.delete(/** @type {HTMLElement} */ (li).dataset.key ?? "");
+      item.group.replaceChildren();
+    }
+    item.li.dataset.key = key;
+    if (open && row.kind === "fan_out") more(item, key, row);
+  }
+
+  /** Where a fan-out has more items than are shown. @param {Item} item @param {string} key @param {Row} row */
+  function more(item, key, row) {
+    const shown = (children.get(key) ?? []).length, count = row.count ?? 0;
+    let li = /** @type {HTMLElement | null} */ (item.group.querySelector(":scope > .afx-more"));
+    if (shown >= count) return li?.remove();
+    if (!li) {
+      const number = /** @type {HTMLInputElement} */ (h("input", { type: "number", min: "0", max: String(count - 1), value: "0", "aria-label": "Number of an item" }));
+      const go = h("button", { type: "button", text: "Show items from there" });
+      go.addEventListener("click", () => page(key, Number(number.value)));
+      li = h("li", { role: "treeitem", tabindex: "-1", class: "afx-more", "aria-label": "more items" }, number, go);
+      li.addEventListener("keydown", (event) => event.stopPropagation());
+    }
+    item.group.append(li);
+  }
+
+  /** @param {string} key @param {number} item */
+  const page = (key, item) => store.model.send({ op: "open", path: key, page: Math.floor(item / PAGE) });
+
+  /** @param {string} key */
+  function toggle(key) {
+    const row = rowOf(key), item = items.get(key);
+    if (!row || !item || !foldable(key, row)) return;
+    const open = !isOpen(key, row);
+    store.folds.set(key, open);
+    if (row.kind === "fan_out") store.model.send({ op: open ? "open" : "close", path: key, page: 0 });
+    fold(item, key, row, open);
+  }
+
+  /** @param {string} key @param {HTMLElement} cell */
+  function openAt(key, cell) {
+    const row = rowOf(key);
+    if (!row) return;
+    if (!isOpen(key, row)) toggle(key);
+    if (cell.dataset.from) page(key, Number(cell.dataset.from));
+  }
+
+  root.addEventListener("keydown", (event) => arrows(event, root, toggle));
+  return { el, update(changes) {
+    if (changes === null) {
+      items.clear(), children.clear(), parents.clear();
+      root.replaceChildren();
+    }
+    const keys = changes === null
+      ? [...Object.keys(store.rows("nodes")), ...Object.keys(store.rows("stages"))].sort((a, b) => byPath(place(a)[0], place(b)[0]))
+      : [...(changes.get("nodes") ?? []), ...(changes.get("stages") ?? [])];
+    if (changes?.has("run")) for (const key of items.keys()) if (!keys.includes(key) && keys.length < 50) keys.push(key);
+    inSlices(view, keys, (key) => { index(key); draw(key); });
+  } };
+}
+
+/** @template T @param {View} view @param {T[]} things @param {(thing: T) => void} work */
+function inSlices(view, things, work) {
+  for (let from = 0; from < things.length; from += 40) {
+    const some = things.slice(from, from + 40);
+    view.later(() => some.forEach(work));
+  }
+}
+
+/** @param {string} key @param {Row} row */
+function title(key, row) {
+  if (row.kind === "fold") return `${plural(row.count, "earlier step")}`;
+  if (row.kind === undefined) return row.text;
+  const number = row.index !== undefined ? `#${row.index} ` : "";
+  if (row.kind === "fan_out") {
+    const what = `for_each ${row.task ?? ""}`.trim();
+    return `${number}${row.label ? `${row.label}: ` : ""}${what} × ${(row.count ?? 0).toLocaleString("en")}`;
+  }
+  return `${number}${row.label ?? row.text ?? row.task ?? (row.index === undefined ? "step " + key : "")}`.trim();
+}
+
+/** @param {Row} row @param {string} state @param {boolean} over */
+function about(row, state, over) {
+  const parts = [];
+  if (row.note) parts.push(row.note);
+  if (row.kind === undefined || row.kind === "fold") return parts.join(" · ");
+  if (row.tries > 1) parts.push(`${ordinal(row.tries)} try`);
+  if (row.kept) parts.push("from the record");
+  if (row.kind === "scope" || row.kind === "fan_out") {
+    const counts = row.counts ?? {};
+    const begun = Object.values(counts).reduce((a, b) => a + b, 0);
+    for (const name of ["done", "running", "waiting", "failed", "dead", "cancelled"])
+      if (counts[name]) parts.push(`${counts[name].toLocaleString("en")} ${name === "dead" ? "dead letters" : name}`);
+    if (row.again) parts.push(`${row.again.toLocaleString("en")} took another try`);
+    if (row.kind === "fan_out" && begun < (row.count ?? 0) && !over) parts.push(`${((row.count ?? 0) - begun).toLocaleString("en")} to come`);
+    return parts.join(" · ");
+  }
+  if (state === "planned") parts.push(over ? "not reached" : "");
+  else if (state !== "done") parts.push(state === "blocked" ? "no worker can run it" : word(state));
+  if (row.worker && row.worker !== "memory") parts.push(row.worker);
+  if (row.ms !== undefined) parts.push(millis(row.ms));
+  if (row.error) parts.push(row.error);
+  return parts.filter(Boolean).join(" · ");
+}
+
+const WORST = "xfrw.ckd";
+
+/** @param {string} lengths */
+function marksOf(lengths) {
+  return lengths.replace(/(\d+)(\D)/g, (_, n, mark) => mark.repeat(Number(n)));
+}
+
+/** Draw the items of a fan-out as a strip. @param {HTMLElement} el @param {Row} row */
+function strip(el, row) {
+  const text = row.marks + JSON.stringify(row.tried ?? {});
+  if (el.dataset.drawn === text) return;
+  el.dataset.drawn = text;
+  const marks = marksOf(row.marks ?? "");
+  const size = Math.max(Math.ceil(marks.length / STRIP_CELLS), 1);
+  const cells = Math.ceil(marks.length / size);
+  while (el.children.length > cells) el.lastElementChild?.remove();
+  while (el.children.length < cells) el.append(h("span"));
+  el.classList.toggle("afx-dense", marks.length > STRIP_CELLS);
+  for (let at = 0; at < cells; at++) {
+    const part = marks.slice(at * size, (at + 1) * size);
+    const mark = size === 1 ? part : [...WORST].find((m) => part.includes(m)) ?? ".";
+    const state = MARK_STATES[mark] ?? "planned";
+    const cell = /** @type {HTMLElement} */ (el.children[at]);
+    attr(cell, "data-state", state);
+    cell.dataset.from = String(at * size);
+    const tries = size === 1 ? row.tried?.[at] : undefined;
+    attr(cell, "data-again", tries > 1 ? "" : null);
+    put(cell, size === 1 ? (tries > 1 ? `${GLYPHS[state === "kept" ? "done" : state]}${tries}` : GLYPHS[state === "kept" ? "done" : state]) : "");
+    attr(cell, "title", size === 1 ? `#${at} ${state === "kept" ? "done, from the record" : word(state)}${tries > 1 ? `, ${ordinal(tries)} try` : ""}` : `#${at * size} to #${at * size + part.length - 1}`);
+  }
+  attr(el, "aria-label", `${plural(marks.length, "item")}: ${about(row, row.state, false)}`);
+}
+
+/** Arrow keys in a tree. @param {KeyboardEvent} event @param {HTMLElement} root @param {(key: string) => void} toggle */
+function arrows(event, root, toggle) {
+  const here = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest("[role=treeitem]"));
+  if (!here) return;
+  const all = /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[role=treeitem]")].filter((li) => !li.parentElement?.hidden));
+  const at = all.indexOf(here), open = here.getAttribute("aria-expanded"), key = here.dataset.key ?? "";
+  /** @type {HTMLElement | null | undefined} */ let next;
+  if (event.key === "ArrowDown") next = all[at + 1];
+  else if (event.key === "ArrowUp") next = all[at - 1];
+  else if (event.key === "Home") next = all[0];
+  else if (event.key === "End") next = all[all.length - 1];
+  else if (event.key === "ArrowRight" && open === "true") next = here.querySelector("[role=treeitem]");
+  else if (event.key === "ArrowLeft" && open !== "true") next = /** @type {HTMLElement | null | undefined} */ (here.parentElement?.closest("[role=treeitem]"));
+  else if (["Enter", " "].includes(event.key) || (open === "false" && event.key === "ArrowRight") || (open === "true" && event.key === "ArrowLeft")) toggle(key);
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (!next) return;
+  here.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+// Timeline
+
+const LEFT = 64, RIGHT = 12, TOP = 8, LANE = 18, GAP = 3, NOTE = 15, MOST_NOTES = 5, AXIS = 22;
+
+/** The length of the axis: a round number, so that bars seldom have to move. @param {number} seconds */
+function reach(seconds) {
+  const unit = 10 ** Math.floor(Math.log10(Math.max(seconds, 0.1)));
+  return unit * ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((n) => n * unit >= seconds) ?? 10);
+}
+
+/** @param {View} view @returns {Section} */
+function timeline(view) {
+  const store = view.store;
+  const arrow = `afx-arrow-${++ids}`;
+  const back = s("g"), bars = s("g"), front = s("g");
+  const now = s("line", { class: "afx-now" });
+  const svg = s("svg", { role: "img", "aria-label": "Timeline" },
+    s("defs", {}, s("marker", { id: arrow, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto" }, s("path", { d: ARROW }))),
+    back, bars, front, now);
+  const replay = slider(view);
+  const twin = timelineTable(view);
+  const el = section("timeline", "Timeline", h("div", { class: "afx-chart" }, svg), replay.el, twin.el);
+  /** @type {Map<string, SVGElement>} */ const drawn = new Map();
+  const layout = { width: 600, end: 1, height: 0, lanes: /** @type {Map<string, number>} */ (new Map()), tops: /** @type {Map<string, number>} */ (new Map()), notes: /** @type {Map<string, string[]>} */ (new Map()), labels: /** @type {string[]} */ ([]) };
+
+  const x = (/** @type {number} */ t) => LEFT + (t / layout.end) * (layout.width - LEFT - RIGHT);
+  const y = (/** @type {string} */ worker, /** @type {number} */ lane) => (layout.tops.get(worker) ?? 0) + lane * (LANE + GAP);
+
+  /** Whether everything has to be drawn anew. */
+  function measure() {
+    const end = reach(Math.max(store.elapsed, 0.1));
+    const width = Math.max(svg.parentElement?.clientWidth ?? 600, 320);
+    /** @type {Map<string, number>} */ const lanes = new Map();
+    for (const name of Object.keys(store.rows("workers"))) if (store.run.kind === "memory" || name !== "memory") lanes.set(name, 1);
+    for (const bar of Object.values(store.rows("bars"))) lanes.set(bar.worker, Math.max(lanes.get(bar.worker) ?? 1, bar.lane + 1));
+    /** @type {Map<string, string[]>} */ const notes = new Map();
+    for (const [key, move] of Object.entries(store.rows("moves"))) notes.set(move.from, [...(notes.get(move.from) ?? []), key]);
+    const labels = [...lanes.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    const text = (/** @type {any[]} */ ...all) => JSON.stringify(all);
+    const same = layout.end === end && layout.width === width && text(labels, labels.map((l) => [lanes.get(l), Math.min(notes.get(l)?.length ?? 0, MOST_NOTES + 1)])) ===
+      text(layout.labels, layout.labels.map((l) => [layout.lanes.get(l), Math.min(layout.notes.get(l)?.length ?? 0, MOST_NOTES + 1)]));
+    Object.assign(layout, { end, width, lanes, notes, labels });
+    return !same;
+  }
+
+  function scaffold() {
+    let top = TOP;
+    layout.tops.clear();
+    const parts = [];
+    for (const label of layout.labels) {
+      const height = (layout.lanes.get(label) ?? 1) * (LANE + GAP);
+      layout.tops.set(label, top);
+      parts.push(s("rect", { class: "afx-lane", x: LEFT, y: top - 2, width: layout.width - LEFT - RIGHT, height: height + 1 }));
+      parts.push(s("text", { class: "afx-who", x: 4, y: top + 13, text: label }));
+      top += height + Math.min(layout.notes.get(label)?.length ?? 0, MOST_NOTES + 1) * NOTE + 6;
+    }
+    for (let tick = 0; tick <= 4; tick++) {
+      const t = (layout.end * tick) / 4;
+      parts.push(s("line", { class: "afx-grid-line", x1: x(t), x2: x(t), y1: TOP - 4, y2: top }));
+      parts.push(s("text", { class: "afx-tick", x: x(t), y: top + 14, "text-anchor": tick === 4 ? "end" : "middle", text: `${Number(t.toPrecision(3))} s` }));
+    }
+    layout.height = top + AXIS;
+    attr(svg, "viewBox", `0 0 ${layout.width} ${layout.height}`);
+    attr(svg, "height", String(layout.height));
+    back.replaceChildren(...parts);
+    bars.replaceChildren();
+    drawn.clear();
+  }
+
+  /** @param {string} key */
+  function bar(key) {
+    const row = store.rows("bars")[key];
+    const known = drawn.get(key);
+    if (!row) {
+      known?.remove();
+      drawn.delete(key);
+      return;
+    }
+    const g = known ?? s("g", { class: "afx-bar" }, s("path"), s("text", { dy: "13" }), s("title"));
+    if (!known) bars.append(g);
+    drawn.set(key, g);
+    const from = x(row.begin), to = Math.max(x(row.end ?? (store.isLive ? store.elapsed : store.pastAt)), from + 2);
+    const top = y(row.worker, row.lane);
+    attr(g, "data-state", row.state);
+    attr(g, "data-again", row.tries > 1 ? "" : null);
+    attr(g, "data-block", row.jobs > 1 ? "" : null);
+    attr(g.children[0], "d", outline(from, to, top, row.state === "lost"));
+    const label = row.jobs > 1 ? `${row.jobs} jobs` : `${row.tries > 1 ? ordinal(row.tries) + " " : ""}${row.index ?? row.label ?? row.task ?? row.path}`;
+    const room = Math.floor((to - from - 6) / 6.2);
+    attr(g.children[1], "x", String(from + 4));
+    attr(g.children[1], "y", String(top));
+    put(g.children[1], room >= label.length ? label : room > 3 ? label.slice(0, room - 1) + "…" : "");
+    put(g.children[2], barText(row));
+  }
+
+  function arrows() {
+    const parts = [];
+    for (const mark of Object.values(store.rows("marks"))) parts.push(...markOf(mark));
+    for (const [worker, keys] of layout.notes) {
+      keys.forEach((key, number) => parts.push(...moveOf(store.rows("moves")[key], worker, number, keys.length)));
+    }
+    front.replaceChildren(...parts);
+  }
+
+  /** @param {Row} mark @returns {SVGElement[]} */
+  function markOf(mark) {
+    const at = x(mark.at);
+    if (mark.kind === "worker_lost" || mark.kind === "worker_left") {
+      const top = layout.tops.get(mark.worker);
+      if (top === undefined) return [];
+      const height = (layout.lanes.get(mark.worker) ?? 1) * (LANE + GAP);
+      const state = store.rows("workers")[mark.worker]?.state;
+      const what = mark.kind === "worker_left" ? "stopped" : state === "killed" ? "✕ killed" : "✕ lost";
+      return [s("line", { class: "afx-gone", x1: at, x2: at, y1: top - 4, y2: top + height }), s("text", { class: "afx-gone", x: Math.min(at + 4, layout.width - 60), y: top + 9, text: what })];
+    }
+    const words = { run_attached: "another driver goes on", services_restarted: "services restarted", break: `${clock(mark.seconds)} later` };
+    const text = /** @type {Record<string, string>} */ (words)[mark.kind];
+    if (!text) return [];
+    return [s("line", { class: "afx-mark", x1: at, x2: at, y1: TOP - 6, y2: layout.height - AXIS }), s("text", { class: "afx-mark", x: at + 3, y: layout.height - AXIS - 2 - (mark.kind === "break" ? 12 : 0), text })];
+  }
+
+  /** @param {Row | undefined} move @param {string} worker @param {number} number @param {number} all @returns {SVGElement[]} */
+  function moveOf(move, worker, number, all) {
+    if (!move) return [];
+    const base = y(worker, layout.lanes.get(worker) ?? 1) + 10;
+    const x1 = x(move.lost), y1 = y(worker, move.lane) + LANE / 2;
+    const parts = [];
+    if (move.to !== undefined) {
+      const x2 = x(move.begin), y2 = y(move.to, move.to_lane) + LANE / 2, bend = Math.max((x2 - x1) / 2, 18);
+      parts.push(s("path", { class: "afx-move", d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`, "marker-end": `url(#${arrow})` }));
+    }
+    if (number > MOST_NOTES) return parts;
+    const text = number === MOST_NOTES ? `and ${all - MOST_NOTES} more: see the table` : moveText(move);
+    const left = Math.min(x1 + 6, layout.width - RIGHT - text.length * 6);
+    parts.push(s("text", { class: "afx-note", x: Math.max(left, LEFT), y: base + number * NOTE, text }));
+    return parts;
+  }
+
+  function needle() {
+    const t = store.isLive ? store.elapsed : store.pastAt;
+    attr(now, "x1", String(x(t)));
+    attr(now, "x2", String(x(t)));
+    attr(now, "y1", "0");
+    attr(now, "y2", String(layout.height - AXIS));
+    attr(now, "data-past", store.isLive ? null : "");
+  }
+
+  new ResizeObserver(() => view.changed(new Map([["bars", new Set()]]))).observe(el);
+  return { el, update(changes) {
+    const anew = measure() || changes === null;
+    if (anew) scaffold();
+    const keys = anew ? Object.keys(store.rows("bars")) : [...(changes?.get("bars") ?? [])];
+    if (!anew) for (const [key, g] of drawn) if (g.dataset.state === "running") keys.push(key);
+    inSlices(view, keys, bar);
+    if (anew || changes?.has("moves") || changes?.has("marks") || changes?.has("workers")) view.later(arrows);
+    needle();
+    replay.update(changes);
+    twin.update(changes);
+    attr(svg, "aria-label", `Timeline: ${plural(layout.labels.length, "worker")}, ${clock(store.elapsed)}, ${plural(Object.keys(store.rows("moves")).length, "hand-off")}; the table below says the same`);
+  } };
+}
+
+/** The outline of a bar; a lost one breaks off. @param {number} from @param {number} to @param {number} top @param {boolean} broken */
+function outline(from, to, top, broken) {
+  if (!broken) return `M${from},${top} H${to} V${top + LANE} H${from} z`;
+  const step = LANE / 4;
+  return `M${from},${top} H${to} l-4,${step} l4,${step} l-4,${step} l4,${step} H${from} z`;
+}
+
+/** @param {Row} row */
+function barText(row) {
+  if (row.jobs > 1) return `${row.jobs} jobs on ${row.worker}`;
+  const took = row.end === undefined ? "" : `, ${millis((row.end - row.begin) * 1000)}`;
+  return `${row.label ?? row.task ?? ""} ${row.path}: ${word(row.state)} on ${row.worker}${took}${row.tries > 1 ? `, ${ordinal(row.tries)} try` : ""}`;
+}
+
+/** @param {Row} move */
+function moveText(move) {
+  const job = move.index === undefined ? move.path : `#${move.index}`;
+  if (move.noticed_ms === undefined) return `${job}: lost`;
+  const noticed = `noticed and queued again in ${millis(move.noticed_ms)}`;
+  return move.to === undefined ? `${job}: ${noticed}` : `${job} → ${move.to}: ${noticed}, waited ${millis(move.waited_ms ?? 0)} for a slot`;
+}
+
+/** Replays any moment. @param {View} view @returns {Section} */
+function slider(view) {
+  const store = view.store;
+  const input = /** @type {HTMLInputElement} */ (h("input", { type: "range", min: "0", max: "1", step: "any", value: "1", "aria-label": "Moment of the run" }));
+  const live = h("button", { type: "button", text: "Live", "aria-label": "Back to live", "aria-pressed": "true" });
+  const help = h("span", { class: "afx-help", text: "Drag to see any moment of the run." });
+  const banner = h("p", { class: "afx-banner", role: "status", hidden: true });
+  const el = h("div", {}, h("div", { class: "afx-slider" }, input, live), help, banner);
+  input.addEventListener("input", () => store.look(Math.min(Number(input.value), store.elapsed)));
+  live.addEventListener("click", () => store.look(undefined));
+  return { el, update() {
+    const end = store.elapsed;
+    attr(input, "max", String(reach(Math.max(end, 0.1))));
+    attr(input, "step", String(reach(Math.max(end, 0.1)) / 500));
+    if (store.wanted === undefined) input.value = String(end);
+    attr(input, "aria-valuetext", clock(store.wanted ?? end));
+    attr(live, "aria-pressed", String(store.wanted === undefined));
+    banner.hidden = store.wanted === undefined;
+    put(banner, store.wanted === undefined ? "" : `This is the past: ${clock(store.pastAt)} after the start. Actions are off until you go back to Live.`);
+  } };
+}
+
+/** The same as the timeline, as a table. @param {View} view @returns {Section} */
+function timelineTable(view) {
+  const { el: scroll, body } = table("Timeline as a table", ["job", "worker", "began", "took", "state", "try", "noticed and queued again", "waited for a slot", "went to"]);
+  const el = /** @type {HTMLDetailsElement} */ (h("details", {}, h("summary", { text: "Timeline as a table" }), scroll));
+  el.addEventListener("toggle", () => view.changed(new Map([["bars", new Set()]])));
+  return { el, update() {
+    if (!el.open) return;
+    const rows = Object.entries(view.store.rows("bars")).sort((a, b) => b[1].begin - a[1].begin).slice(0, 200);
+    const moves = view.store.rows("moves");
+    body.replaceChildren(...rows.map(([key, bar]) => {
+      const move = moves[key] ?? {};
+      const job = bar.jobs > 1 ? `${bar.jobs} jobs` : `${bar.label ?? bar.task ?? ""} ${bar.path}`;
+      const took = bar.end === undefined ? "" : millis((bar.end - bar.begin) * 1000);
+      const cells = [job, bar.worker, clock(bar.begin), took, word(bar.state), bar.jobs > 1 ? "" : ordinal(bar.tries ?? 1),
+        move.noticed_ms === undefined ? "" : millis(move.noticed_ms), move.waited_ms === undefined ? "" : millis(move.waited_ms), move.to ?? ""];
+      return h("tr", { "data-state": bar.state }, ...cells.map((text, i) => h(i ? "td" : "th", { text, scope: i ? null : "row" })));
+    }));
+  } };
+}
+
+// Workers, queues, dead letters
+
+/** @param {View} view @returns {Section} */
+function workers(view) {
+  const store = view.store;
+  const { el: scroll, body } = table("Workers", ["worker", "pid", "runs now", "done", "actions"]);
+  const spawn = view.button("Spawn worker", "Spawn a worker", () => ({ op: "spawn" }), { busy: "Spawning…" });
+  const help = h("p", { class: "afx-help", text: "Kill ends a process at once (SIGKILL): what it runs starts elsewhere. Stop lets it finish first." });
+  const el = section("workers", "Workers", scroll, help, spawn);
+  const write = keyed(body, (key) => {
+    const name = h("th", { scope: "row" }), pid = h("td", { class: "afx-number" }), runs = h("td"), done = h("td", { class: "afx-number" });
+    const kill = view.button("Kill", `Kill worker ${key}`, () => ({ op: "kill", worker: key }), { busy: "Killing…", danger: true });
+    const stop = view.button("Stop", `Stop worker ${key}`, () => ({ op: "stop", worker: key }), { busy: "Stopping…" });
+    const acts = h("td", { class: "afx-acts" }, kill, stop);
+    return { el: h("tr", { "data-worker": key }, name, pid, runs, done, acts), name, pid, runs, done, kill, stop };
+  }, (made, row, key) => {
+    if (made.el.dataset.state && made.el.dataset.state !== row.state && store.isLive) view.announce(`worker ${key} ${word(row.state)}`);
+    made.el.dataset.state = row.state;
+    put(made.name, `${GLYPHS[row.state] ?? ""} ${key} ${row.state === "up" ? "" : word(row.state)}`.trim());
+    put(made.pid, row.pid === undefined ? "" : String(row.pid));
+    const running = (row.running ?? []).map(shortPath).join(", ");
+    put(made.runs, row.state === "up" || row.state === "draining" ? running + (row.more ? ` and ${row.more} more` : "") || "–" : "");
+    put(made.done, String(row.done ?? 0) + (row.lost ? ` (lost ${row.lost})` : ""));
+    const gone = ["killed", "lost", "left"].includes(row.state);
+    made.kill.hidden = made.stop.hidden = gone;
+  }, (a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return { el, update(changes) {
+    el.hidden = store.run.kind === "memory";
+    spawn.hidden = store.run.foreign === true;
+    if (changes === null || changes.has("workers")) write(store.rows("workers"), changes && (changes.get("workers") ?? null));
+  } };
+}
+
+/** Of an item, its number. @param {string} path */
+const shortPath = (path) => (path.includes("/") ? `#${path.split("/").slice(1).join("/")}` : `step ${path}`);
+
+/** @param {View} view @returns {Section} */
+function queues(view) {
+  const { el: scroll, body } = table("Queues", ["task", "waiting", "running", "dead"]);
+  const el = section("queues", "Queues", scroll);
+  const write = keyed(body, (key) => {
+    const cells = ["queued", "running", "dead"].map(() => h("td", { class: "afx-number" }));
+    return { el: h("tr", {}, h("th", { scope: "row", text: key }), ...cells), cells };
+  }, (made, row) => ["queued", "running", "dead"].forEach((name, i) => put(made.cells[i], String(row[name]))), (a, b) => a.localeCompare(b));
+  const none = h("p", { class: "afx-help", text: "Nothing waits." });
+  el.append(none);
+  return { el, update(changes) {
+    const rows = view.store.live.queues ?? {};
+    el.hidden = view.store.run.kind === "memory";
+    if (changes === null || changes.has("queues")) write(rows, changes && (changes.get("queues") ?? null));
+    none.hidden = Object.keys(rows).length > 0;
+    scroll.hidden = !none.hidden;
+  } };
+}
+
+/** @param {View} view @returns {Section} */
+function dead(view) {
+  const { el: scroll, body } = table("Dead letters of all runs", ["job", "run", "why", "died", "actions"]);
+  const help = h("p", { class: "afx-help", text: "A job that ended in a task error is parked here. Mend the cause, then Redrive runs it again; Discard gives it up for good." });
+  const none = h("p", { class: "afx-help", text: "None: no job of any run is parked." });
+  const el = section("dead", "Dead letters of all runs", scroll, help, none);
+  const write = keyed(body, (key) => {
+    const job = h("th", { scope: "row" }), run = h("td"), why = h("td"), died = h("td");
+    const redrive = view.button("Redrive", `Redrive job ${key}`, () => ({ op: "redrive", job: key }), { busy: "Redriving…" });
+    const discard = view.button("Discard", `Discard job ${key}`, () => ({ op: "discard", job: key }), { busy: "Discarding…", confirm: "Give it up for good?", danger: true });
+    return { el: h("tr", { "data-job": key }, job, run, why, died, h("td", { class: "afx-acts" }, redrive, discard)), job, run, why, died, redrive };
+  }, (made, row) => {
+    put(made.job, `${row.task} ${row.path}`);
+    attr(made.job, "title", row.input ?? null);
+    put(made.run, row.run === view.store.run.id ? "this run" : row.run);
+    put(made.why, `${row.reason}: ${row.message}`);
+    put(made.died, new Date(row.died_at * 1000).toLocaleTimeString());
+    made.redrive.hidden = row.redrivable === false;
+  }, () => 0);
+  return { el, update(changes) {
+    const rows = view.store.live.dead ?? {};
+    el.hidden = view.store.run.kind === "memory";
+    if (changes === null || changes.has("dead")) write(rows, changes && (changes.get("dead") ?? null));
+    none.hidden = Object.keys(rows).length > 0;
+    scroll.hidden = help.hidden = !none.hidden;
+  } };
+}
+
+// Output and events
+
+/** @param {View} view @returns {Section} */
+function output(view) {
+  const list = h("ul", {});
+  const el = section("output", "Output of tasks", h("div", { class: "afx-scroll", tabindex: "0", role: "region", "aria-label": "Output of tasks" }, list));
+  const write = keyed(list, () => {
+    const who = h("span", { class: "afx-help" }), text = h("span", { class: "afx-print" });
+    return { el: h("li", {}, who, text), who, text };
+  }, (made, row) => {
+    put(made.who, `${shortPath(row.path ?? "")} on ${row.worker ?? "?"} `);
+    put(made.text, row.text);
+  }, (a, b) => Number(a) - Number(b));
+  return { el, update(changes) {
+    const rows = view.store.rows("output");
+    if (changes === null || changes.has("output")) write(rows, changes && (changes.get("output") ?? null));
+    el.hidden = Object.keys(rows).length === 0;
+  } };
+}
+
+const SHOWN_EVENTS = 100;
+
+/** @param {View} view @returns {Section} */
+function log(view) {
+  const store = view.store;
+  const { el: scroll, body } = table("Latest events, newest first", ["at", "event", "step", "worker", "detail"]);
+  const filter = /** @type {HTMLInputElement} */ (h("input", { type: "search", "aria-label": "Filter events", placeholder: "Filter: lost, w1, 3/17 …" }));
+  const count = h("span", { class: "afx-help", role: "status" });
+  const el = section("log", "Events", h("div", { class: "afx-filter" }, filter, count), scroll);
+  let drawn = 0, due = false;
+  const text = (/** @type {Row} */ row) => `${row.type} ${row.path ?? ""} ${row.task ?? ""} ${row.worker ?? ""} ${row.detail}`.replaceAll("_", " ").toLowerCase();
+  function draw() {
+    due = false;
+    drawn = performance.now();
+    const wanted = filter.value.trim().replaceAll("_", " ").toLowerCase();
+    const all = Object.entries(store.rows("log"));
+    const found = all.filter(([, row]) => !wanted || text(row).includes(wanted)).sort((a, b) => Number(b[0]) - Number(a[0]));
+    body.replaceChildren(...found.slice(0, SHOWN_EVENTS).map(([, row]) => h("tr", { "data-type": row.type },
+      h("td", { class: "afx-number", text: clock(row.at) }), h("th", { scope: "row", text: row.type.replaceAll("_", " ") }),
+      h("td", { text: [row.path, row.task].filter(Boolean).join(" ") }), h("td", { text: row.worker ?? "" }), h("td", { text: row.detail }))));
+    const all_ = `of the latest ${all.length.toLocaleString("en")}; %events ${store.run.id ?? "RUN"} has every one`;
+    put(count, `${Math.min(found.length, SHOWN_EVENTS)} shown ${all_}`);
+  }
+  filter.addEventListener("input", draw);
+  filter.addEventListener("keydown", (event) => event.stopPropagation());
+  return { el, update(changes) {
+    if (changes !== null && !changes.has("log")) return;
+    const wait = changes === null ? 0 : drawn + 250 - performance.now(); // a reader cannot follow more
+    if (wait <= 0) view.later(draw);
+    else if (!due) setTimeout(() => view.later(draw), wait), (due = true);
+  } };
+}
+
+// What anywidget calls: once for each model, then for each of its views
+
+export default () => {
+  /** @type {Store} */ let store;
+  return {
+    /** @param {{ model: Model }} props */
+    initialize({ model }) {
+      store = new Store(model);
+      const hear = (/** @type {Row} */ message) => store.hear(message);
+      const state = () => store.load(model.get("state"));
+      model.on("msg:custom", hear);
+      model.on("change:state", state);
+      // The state in the model is as old as its display: a later view asks for what it missed.
+      model.send({ op: "resync", version: store.version });
+      return () => {
+        model.off("msg:custom", hear);
+        model.off("change:state", state);
+      };
+    },
+    /** @param {{ el: HTMLElement }} props */
+    render({ el }) {
+      const view = new View(store, el);
+      store.views.add(view);
+      return () => view.close();
+    },
+  };
+};

@@ -1,0 +1,82 @@
+"""A notebook in a browser, as a user's hands and eyes."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.lab import Lab
+
+IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
+  === 'idle'"""
+COMMAND = "name => { window.jupyterapp.commands.execute(name); }"
+ACTIVATE = """index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"""
+OPEN_MS = 60_000
+SLOW_MS = 20_000
+"""Waits are long: the machine may be busy. What is promised is measured apart from them."""
+
+
+class NotebookPage:
+    """One notebook in one tab."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, address: str) -> None:
+        """Open a notebook, and wait for its kernel."""
+        self.page.goto(address)
+        self.page.wait_for_function(IDLE, timeout=OPEN_MS)
+
+    def command(self, name: str) -> None:
+        """Run a command of JupyterLab, without waiting for its end."""
+        self.page.evaluate(COMMAND, name)
+
+    def run_all(self) -> None:
+        """Run all cells."""
+        self.command("notebook:run-all-cells")
+
+    def run(self, index: int) -> None:
+        """Run a cell."""
+        self.page.evaluate(ACTIVATE, index)
+        self.command("notebook:run-cell")
+
+    def prompt(self, index: int) -> Locator:
+        """The prompt of a cell: `[*]:` while it runs."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index).locator(".jp-InputPrompt")
+
+    def output(self, index: int) -> Locator:
+        """The output of a cell."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index).locator(".jp-OutputArea")
+
+    def until_done(self, index: int) -> None:
+        """Wait until a cell has run."""
+        expect(self.prompt(index)).to_have_text(re.compile(r"\[\d+\]"), timeout=SLOW_MS)
+
+    def panel(self, index: int) -> Locator:
+        """The panel in the output of a cell."""
+        return self.output(index).locator(".afx")
+
+    def worker(self, index: int, label: str) -> Locator:
+        """The row of a worker in a panel."""
+        return self.panel(index).locator(f"tr[data-worker={label}]")
+
+    def is_running(self, index: int) -> bool:
+        """Whether a cell shows `[*]`."""
+        return "*" in self.prompt(index).inner_text()
+
+    def shot(self, path: Path, index: int | None = None) -> None:
+        """Take a picture, of the page or of a cell's output."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if index is None:
+            self.page.screenshot(path=path)
+        else:
+            self.panel(index).screenshot(path=path)
+
+
+def open_in(page: Page, lab: Lab, name: str, *cells: str) -> NotebookPage:
+    """Write a notebook and open it."""
+    opened = NotebookPage(page)
+    opened.open(lab.notebook(name, *cells))
+    return opened
