@@ -96,6 +96,9 @@ class Step:
         while True:
             message = {"session": self._session, "after": state.head}
             page = await self._ask("agentfx::session::read", message)
+            if page["after_hash"] != state.hash:  # another store has a session of this name
+                state = Transcript()
+                continue
             state.add(event_of(row) for row in await self._whole(page["events"]))
             if state.head >= page["head"]:
                 break

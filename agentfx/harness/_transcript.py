@@ -38,7 +38,7 @@ class Transcript:
     """What a log comes to so far.
 
     Attributes:
-        head: Number of the last event.
+        head: Number of the last event; `hash` is of all events.
         epoch: Of the last event.
         agent: Body of `session_started`.
         model: What the model said of itself.
@@ -60,6 +60,7 @@ class Transcript:
     """
 
     head: int = 0
+    hash: str = ""
     epoch: int = 1
     agent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     model: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -91,7 +92,7 @@ class Transcript:
         for event in events:
             if event.seq != self.head + 1:
                 raise ValueError(f"event {event.seq} after event {self.head}")
-            self.head, self.epoch = event.seq, event.epoch
+            self.head, self.hash, self.epoch = event.seq, event.hash, event.epoch
             if event.stimulus:
                 self.stimulus = event.seq
                 self._waiting.append(event)

@@ -181,7 +181,12 @@ class SessionService:
         def query(t: Transaction) -> Json:
             row = found(t, message.session)
             events = t.sessions.events(row.no, message.after, message.limit, message.limit_bytes)
-            return {"events": [_event(e) for e in events], **_listed(row)}
+            before = t.sessions.events(row.no, message.after - 1, 1, 1) if message.after else []
+            return {
+                "events": [_event(e) for e in events],
+                "after_hash": before[0].hash if before else "",
+                **_listed(row),
+            }
 
         return await self._store.read(query)
 
