@@ -1,9 +1,10 @@
 """Sessions, as a client sees them: send, watch, decide, fork."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agentfx._errors import AgentfxError
 from agentfx.harness._agent import Agent
@@ -19,6 +20,7 @@ from agentfx.interpreters import ServiceError, run_sync
 if TYPE_CHECKING:
     import pandas as pd
 
+_log = logging.getLogger("agentfx")
 WATCH_SECONDS = 5.0
 _ENDS = ("refused", "limit_reached", "step_failed", "cancelled", "model_error")
 
@@ -289,18 +291,42 @@ def status_of(row: Mapping[str, Any]) -> Status:
 
 
 async def open(  # noqa: A001 - `harness.open`, as files are opened
-    session: str, agent: Agent, *, backend: AgentHost, writer: str = "client"
+    session: str,
+    agent: Agent,
+    *,
+    backend: AgentHost,
+    writer: str = "client",
+    if_lossy: Literal["refuse", "warn", "ignore"] = "warn",
 ) -> Session:
     """Open a session: a new one, or one that is there already.
 
     A new session keeps the agent's prompt, tools and rules. One that is there keeps its own; only
     its code is brought up to date, so that workers that load this process's code can go on.
 
+    Args:
+        session: Its id.
+        agent: Whose session it is.
+        backend: A cluster or connection.
+        writer: Who the log says wrote what this client sends.
+        if_lossy: What to do on an engine that may lose what it has acknowledged.
+
     Raises:
-        SessionError: It belongs to another agent.
+        NotDurableError: It may, and `if_lossy` says to refuse.
     """
+    if if_lossy != "ignore":
+        await _check_durability(backend, refuse=if_lossy == "refuse")
     await bind(backend, session, agent, writer)
     return Session(session, backend, writer)
+
+
+async def _check_durability(backend: AgentHost, *, refuse: bool) -> None:
+    lossy = (await backend.request("session::durability", {}))["lossy"]
+    if lossy is None:
+        return
+    message = f"what the engine acknowledges may be lost with its machine: {lossy}"
+    if refuse:
+        raise NotDurableError(message)
+    _log.warning(message)
 
 
 async def bind(backend: AgentHost, session: str, agent: Agent, writer: str) -> None:

@@ -260,6 +260,11 @@ class Store(Protocol):
         ...
 
     @property
+    def lossy(self) -> str | None:
+        """Why what is acknowledged may be lost with the machine; None: it may not."""
+        ...
+
+    @property
     def waiting(self) -> int:
         """How many operations wait for their commit."""
         ...

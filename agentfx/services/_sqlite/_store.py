@@ -15,6 +15,7 @@ from agentfx.services._sqlite._writer import Writer
 from agentfx.services._store import StoreError, StoreLockedError, Transaction
 
 T = TypeVar("T")
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 
 class SqliteStore:
@@ -30,6 +31,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, on_broken: Callable[[BaseException], None]) -> None:
+        self._path = path
         self._lock = FileLock(f"{path}.lock")
         try:
             self._lock.acquire(timeout=0)
@@ -70,6 +72,14 @@ class SqliteStore:
             self._reading.execute("ROLLBACK")
 
     @property
+    def lossy(self) -> str | None:
+        """See `Store.lossy`."""
+        kind = _filesystem(self._path)
+        if kind in _IN_MEMORY:
+            return f"{self._path.parent} is on {kind}, which is memory: it is empty after a reboot"
+        return None
+
+    @property
     def waiting(self) -> int:
         """See `Store.waiting`."""
         return self._writer.waiting
@@ -81,6 +91,20 @@ class SqliteStore:
         self._reading.close()
         self._writing.close()
         self._lock.release()
+
+
+def _filesystem(path: Path) -> str | None:
+    """The kind of file system that a file is on, None if it cannot be known."""
+    import psutil
+
+    whole = str(path.resolve())
+    mounts = [p for p in psutil.disk_partitions(all=True) if _is_under(whole, p.mountpoint)]
+    deepest = max(mounts, key=lambda p: len(p.mountpoint), default=None)
+    return None if deepest is None else deepest.fstype
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _open(path: Path) -> sqlite3.Connection:

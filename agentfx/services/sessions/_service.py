@@ -93,6 +93,7 @@ class SessionService:
             "get": (GetSession, self._get),
             "list": (Some, self._list),
             "blob": (BlobName, self._blob),
+            "durability": (Some, self._durability),
         }
         return {
             f"agentfx::session::{name}": _handler(f"agentfx::session::{name}", kind, serve)
@@ -235,6 +236,9 @@ class SessionService:
         if data is None:
             raise FunctionError("unknown_blob", f"nothing is stored as {message.hash}")
         return data.decode()
+
+    async def _durability(self, message: Some) -> Json:
+        return {"lossy": self._store.lossy}
 
     # What nobody asks for
 
