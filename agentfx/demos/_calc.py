@@ -1,11 +1,11 @@
 """The agent of the crash proof: it adds numbers with a tool, and takes its time."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 
 import agentfx as fx
 from agentfx import harness
+from agentfx._clock import SystemClock
 from agentfx.harness import Request, results_of, text, tool_use
 
 QUESTION = "what is 21 + 21, then + 100?"
@@ -16,7 +16,7 @@ TOOL_SECONDS = 0.8
 @fx.task("calc::add")
 async def add(a: int, b: int) -> int:
     """Add two whole numbers. It takes a moment."""
-    await asyncio.sleep(TOOL_SECONDS)
+    await SystemClock().sleep(TOOL_SECONDS)
     return a + b
 
 

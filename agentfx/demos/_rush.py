@@ -1,6 +1,5 @@
 """A slow model and a tool with an effect: what a message that overtakes a turn prevents."""
 
-import asyncio
 from collections.abc import Sequence
 
 import agentfx as fx
@@ -13,7 +12,6 @@ THINK_SECONDS = 1.0
 @fx.action("rush::send_mail")
 async def send_mail(to: str) -> str:
     """Send a mail; it cannot be taken back."""
-    await asyncio.sleep(0)
     return f"sent to {to}"
 
 

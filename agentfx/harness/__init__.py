@@ -22,7 +22,6 @@ from agentfx.harness._model import Usage as Usage
 from agentfx.harness._policy import Limits as Limits
 from agentfx.harness._policy import Retry as Retry
 from agentfx.harness._policy import Window as Window
-from agentfx.harness._remote_call import call_function as call_function
 from agentfx.harness._request import Block as Block
 from agentfx.harness._request import Request as Request
 from agentfx.harness._session import NotDurableError as NotDurableError
@@ -36,6 +35,5 @@ from agentfx.harness._stub import StubModel as StubModel
 from agentfx.harness._stub import results_of as results_of
 from agentfx.harness._stub import text as text
 from agentfx.harness._stub import tool_use as tool_use
-from agentfx.harness._tool import Remote as Remote
 from agentfx.harness._tool import Tool as Tool
 from agentfx.harness._tool import approved as approved

@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any, Never
 
 from agentfx._clock import SystemClock
-from agentfx.algebra import Task, TaskContext
+from agentfx.algebra import Published, Task, TaskContext
 from agentfx.algebra._task import TaskOptions
 from agentfx.harness._model import Model, prices_of
 from agentfx.harness._policy import Limits, Retry, Rules, Window
@@ -80,12 +80,16 @@ class Agent(Task[[str, str, int], str, Never]):
             "purse": self.purse, "module": self.module,
         }  # fmt: skip
 
-    def body(self) -> Mapping[str, Any]:
-        """What the first event of a session says: all that its requests are made of."""
+    def body(self, published: Mapping[str, Published] | None = None) -> Mapping[str, Any]:
+        """What the first event of a session says: all that its requests are made of.
+
+        Args:
+            published: What the workers of remote functions publish, by id.
+        """
         return {
             "agent": self.name,
             "system": self.system,
-            "tools": described(self.tools),
+            "tools": described(self.tools, published or {}),
             "model": dict(self.model.settings()),
             "rules": self.rules.body(),
             "budget": self.budget,

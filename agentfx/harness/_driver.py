@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from agentfx.algebra import (
-    AnyTask,
     Capability,
     ContractViolation,
     Do,
@@ -21,19 +20,19 @@ from agentfx.algebra import (
     Failure,
     Given,
     Ok,
+    RemoteFunction,
     TaskCall,
     TaskError,
     do,
     fail,
     for_each,
-    is_task,
 )
 from agentfx.harness._agent import Agent
 from agentfx.harness._event import LogEvent
 from agentfx.harness._model import Attempt, ModelError, Reply, Usage
 from agentfx.harness._policy import limit_reached
 from agentfx.harness._request import Request
-from agentfx.harness._tool import as_tool, described
+from agentfx.harness._tool import as_tool
 from agentfx.harness._transcript import Transcript
 from agentfx.harness._turn import text_of, turn_of
 
@@ -116,11 +115,12 @@ def _act(agent: Agent, log: "_Log", answered: Mapping[str, Any]) -> Do[bool, Alw
 
 
 def _call(agent: Agent, call: Mapping[str, Any]) -> Effect[Any, Failure]:
-    task = next(t.of for t in map(as_tool, agent.tools) if t.of.id == call["task"])
-    if not is_task(task):
-        raise TypeError(f"the loop in the driver runs tasks and actions, not {task!r}")
-    found: AnyTask = task
-    return TaskCall(found, (), dict(call["request"]["input"]))
+    functions = [as_tool(tool).function for tool in agent.tools]
+    function = next(f for f in functions if f.id == call["task"])
+    arguments = dict(call["request"]["input"])
+    if isinstance(function, RemoteFunction):
+        return function(**arguments)
+    return TaskCall(function, (), arguments)
 
 
 class _Log:
@@ -128,8 +128,7 @@ class _Log:
 
     def __init__(self, agent: Agent) -> None:
         self.state = Transcript()
-        tools = described(agent.tools)
-        self.add("session_started", {**agent.body(), "tools": tools})
+        self.add("session_started", agent.body())
 
     def add(
         self,

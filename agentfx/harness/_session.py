@@ -7,13 +7,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agentfx._errors import AgentfxError
+from agentfx.algebra import Published
 from agentfx.harness._agent import Agent
 from agentfx.harness._event import LogEvent, event_of
 from agentfx.harness._request import canonical
 from agentfx.harness._step import whole
-from agentfx.harness._tool import named
+from agentfx.harness._tool import remote_ids
 from agentfx.harness._transcript import Transcript, transcript_of
-from agentfx.harness._turn import input_text, text_of
+from agentfx.harness._turn import text_of
 from agentfx.harness._view import table
 from agentfx.interpreters import ServiceError, run_sync
 
@@ -42,6 +43,10 @@ class AgentHost(Protocol):
 
     def bring_code(self) -> str | None:
         """Let workers have this process's code as it is now; its version."""
+        ...
+
+    async def published(self, function_id: str) -> Published | None:
+        """What the worker of a function publishes about it, None if nobody has it now."""
         ...
 
 
@@ -117,7 +122,7 @@ class Session:
         edited = arguments is not None
         body: dict[str, Any] = {"edited": edited, "arguments": arguments}
         if arguments is not None:
-            body["input"] = await self._edited_input(call, arguments)
+            body["input"] = canonical(dict(arguments))
         return await self._decide(call, approve=True, **body)
 
     async def reject(self, call: str, reason: str = "") -> bool:
@@ -127,19 +132,6 @@ class Session:
     async def _decide(self, call: str, **body: Any) -> bool:
         answer = await self._ask("decide", call=call, writer=self._writer, **body)
         return bool(answer["decided"])
-
-    async def _edited_input(self, call: str, arguments: Mapping[str, Any]) -> str:
-        await self.refresh()
-        held = next(
-            (e.body for e in self._events
-             if e.kind == "approval_requested" and e.body["call"] == call), None,
-        )  # fmt: skip
-        if held is None:
-            raise SessionError(f"call {call} of session {self.id} does not wait for an approval")
-        tool = named(self.transcript.agent["tools"], held["name"])
-        if tool is None:
-            raise SessionError(f"session {self.id} has no tool {held['name']}")
-        return input_text(tool, arguments)
 
     async def cancel(self, reason: str = "") -> bool:
         """End what goes on now; every open call gets a result. False if nothing does."""
@@ -165,7 +157,7 @@ class Session:
         name = branch or f"{self.id}-{token_hex(3)}"
         if edit is not None:
             await self._check_edit(at)
-        settings = None if agent is None else dict(agent.body())
+        settings = None if agent is None else dict(await described_by(self._host, agent))
         await self._ask(
             "fork", branch=name, at=at, writer=self._writer, edit=edit, settings=settings
         )
@@ -331,7 +323,8 @@ async def _check_durability(backend: AgentHost, *, refuse: bool) -> None:
 
 async def bind(backend: AgentHost, session: str, agent: Agent, writer: str) -> None:
     """Make a session this agent's."""
-    event = {"kind": "session_started", "body": dict(agent.body()), "key": "start"}
+    body = dict(await described_by(backend, agent))
+    event = {"kind": "session_started", "body": body, "key": f"start/{token_hex(8)}"}
     await backend.request(
         "session::open",
         {
@@ -340,6 +333,23 @@ async def bind(backend: AgentHost, session: str, agent: Agent, writer: str) -> N
             "budget": agent.budget, "purse": agent.purse,
         },
     )  # fmt: skip
+
+
+async def described_by(backend: AgentHost, agent: Agent) -> Mapping[str, Any]:
+    """What a session says of its agent; the schemas of remote tools are as published now.
+
+    Raises:
+        SessionError: A worker of a remote tool is not there.
+    """
+    published: dict[str, Published] = {}
+    for function_id in remote_ids(agent.tools):
+        found = await backend.published(function_id)
+        if found is None:
+            raise SessionError(
+                f"nobody has {function_id} now: start its worker, then open the session"
+            )
+        published[function_id] = found
+    return agent.body(published)
 
 
 async def attach(session: str, *, backend: AgentHost, writer: str = "client") -> Session:

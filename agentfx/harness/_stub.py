@@ -1,11 +1,11 @@
 """Models without a model: for proofs, demonstrations and tests."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentfx._clock import SystemClock
 from agentfx.harness._model import Attempt, ModelError, Prices, Reply, Usage
 from agentfx.harness._request import Block, Request, canonical
 
@@ -48,7 +48,7 @@ class StubModel:
         size = sum(len(canonical(b)) for m in request.messages[-2:] for b in m.content)
         attempt.usage = Usage(input=size // 4)
         if self.seconds:
-            await asyncio.sleep(self.seconds)
+            await SystemClock().sleep(self.seconds)
         content = tuple(with_ids(self.answer(request), request))
         for block in content:
             if block["type"] == "text":

@@ -1,35 +1,18 @@
 """Tools: tasks, actions and functions of other workers, as a model may call them."""
 
+import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from agentfx.algebra import AnyTask, is_task
+from agentfx.algebra import AnyEffect, AnyTask, Published, RemoteFunction, is_task
+from agentfx.jobs import FOREIGN
 
 NAME_LENGTH = 64
 DEFAULT_LIMIT_SECONDS = 900.0
 APPROVAL_SECONDS = 7 * 86_400.0
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_-]")
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """A function of another worker, in any language.
-
-    Attributes:
-        id: Such as `pymath::add`.
-        request_schema: JSON Schema of its input, an object.
-        description: What it does, for the model.
-        repeatable: It may be called again after a lost worker.
-        timeout_seconds: It ends in an error after this time.
-    """
-
-    id: str
-    request_schema: Mapping[str, Any]
-    description: str = ""
-    repeatable: bool = False
-    timeout_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +26,25 @@ class Tool:
         description: For the model, instead of the first paragraph of the function's docstring.
     """
 
-    of: AnyTask | Remote
+    of: Callable[..., AnyEffect]
     approval: bool = False
     limit_seconds: float = DEFAULT_LIMIT_SECONDS
     approval_seconds: float = APPROVAL_SECONDS
     description: str | None = None
 
+    @property
+    def function(self) -> AnyTask | RemoteFunction:
+        """What runs, checked.
 
-AnyTool: TypeAlias = AnyTask | Remote | Tool
+        Raises:
+            TypeError: It is neither a task, nor an action, nor a remote function.
+        """
+        if is_task(self.of) or isinstance(self.of, RemoteFunction):
+            return self.of
+        raise TypeError(f"a tool is a task, an action or a remote function, not {self.of!r}")
+
+
+AnyTool: TypeAlias = Callable[..., AnyEffect] | Tool
 
 
 def approved(tool: AnyTool, *, limit_seconds: float = APPROVAL_SECONDS) -> Tool:
@@ -69,41 +63,49 @@ def as_tool(tool: AnyTool) -> Tool:
     Raises:
         TypeError: It is none.
     """
-    if isinstance(tool, Tool):
-        return tool
-    if is_task(tool) or isinstance(tool, Remote):
-        return Tool(tool)
-    raise TypeError(f"a tool is a task, an action or a remote function, not {tool!r}")
+    made = tool if isinstance(tool, Tool) else Tool(tool)
+    _ = made.function
+    return made
 
 
-def described(tools: Iterable[AnyTool]) -> list[dict[str, Any]]:
+def described(tools: Iterable[AnyTool], published: Mapping[str, Published]) -> list[dict[str, Any]]:
     """What the log says of an agent's tools: frozen when a session begins.
 
-    Each has `name` and `spec` as the model knows it, and `task` and options for its jobs; the
-    name leads back to the task through this list, so the way back is never guessed.
+    Each has `name` and `spec` as the model knows it, and `id` and options for its jobs; the name
+    leads back to the id through this list, so the way back is never guessed.
+
+    Args:
+        tools: As the agent was given them.
+        published: What the workers of remote functions publish, by id.
     """
     names: set[str] = set()
     found: list[dict[str, Any]] = []
-    for given in tools:
-        tool = as_tool(given)
-        name = _name_for(tool.of.id, names)
+    for tool in map(as_tool, tools):
+        function = tool.function
+        name = _name_for(function.id, names)
         names.add(name)
         found.append(
             {
                 "name": name,
-                "id": tool.of.id,
+                "id": function.id,
                 "approval": tool.approval,
                 "limit_seconds": tool.limit_seconds,
                 "approval_seconds": tool.approval_seconds,
-                **_how_to_run(tool.of),
+                **_how_to_run(function),
                 "spec": {
                     "name": name,
                     "description": _description(tool),
-                    "input_schema": _schema(tool.of),
+                    "input_schema": _schema(function, published),
                 },
             }
         )
     return found
+
+
+def remote_ids(tools: Iterable[AnyTool]) -> list[str]:
+    """The functions of other workers among some tools."""
+    functions = [as_tool(tool).function for tool in tools]
+    return [function.id for function in functions if isinstance(function, RemoteFunction)]
 
 
 def named(tools: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
@@ -120,14 +122,15 @@ def _name_for(function_id: str, taken: set[str]) -> str:
     return unique
 
 
-def _how_to_run(tool: AnyTask | Remote) -> dict[str, Any]:
-    if isinstance(tool, Remote):
+def _how_to_run(tool: AnyTask | RemoteFunction) -> dict[str, Any]:
+    if isinstance(tool, RemoteFunction):
+        # Nobody knows whether it may be called twice, unless it was said.
         return {
-            "remote": True, "at_most_once": not tool.repeatable,
+            "code": FOREIGN, "at_most_once": not tool.replayable,
             "timeout_seconds": tool.timeout_seconds,
         }  # fmt: skip
     return {
-        "remote": False, "at_most_once": tool.at_most_once,
+        "code": None, "at_most_once": tool.at_most_once,
         "timeout_seconds": tool.options.timeout_seconds,
     }  # fmt: skip
 
@@ -135,13 +138,16 @@ def _how_to_run(tool: AnyTask | Remote) -> dict[str, Any]:
 def _description(tool: Tool) -> str:
     if tool.description is not None:
         return tool.description
-    if isinstance(tool.of, Remote):
-        return tool.of.description
-    text = (tool.of.function.__doc__ or "").strip()
-    return text.partition("\n\n")[0].replace("\n    ", " ")
+    function = tool.function
+    if isinstance(function, RemoteFunction):
+        return f"The function {function.id} of another worker."
+    text = inspect.cleandoc(function.function.__doc__ or "")
+    return " ".join(text.partition("\n\n")[0].split())
 
 
-def _schema(tool: AnyTask | Remote) -> Mapping[str, Any]:
-    if isinstance(tool, Remote):
-        return tool.request_schema
-    return tool.contract.request_schema
+def _schema(tool: AnyTask | RemoteFunction, published: Mapping[str, Published]) -> Any:
+    if not isinstance(tool, RemoteFunction):
+        return tool.contract.request_schema
+    known = published.get(tool.id)
+    schema = known.request if known is not None else None
+    return schema if isinstance(schema, dict) else {"type": "object"}

@@ -10,9 +10,6 @@ from agentfx.harness._request import Block, canonical
 from agentfx.harness._tool import named
 from agentfx.harness._transcript import Transcript, same_call
 
-REMOTE_TASK = "harness::call_function"
-"""The task by which a worker calls a function of another one."""
-
 
 @dataclass(slots=True)
 class Turn:
@@ -120,27 +117,15 @@ def _job(call: Mapping[str, Any], state: Transcript) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "call": call["call"],
-        "task": REMOTE_TASK if tool["remote"] else tool["id"],
-        "input": input_text(tool, call["input"]),
+        "task": tool["id"],
+        "code": tool["code"],
+        "input": canonical(call["input"]),
         "request": request,
         "at_most_once": tool["at_most_once"],
         "timeout_seconds": tool["timeout_seconds"],
         "held": tool["approval"],
         "limit_seconds": limit,
     }
-
-
-def input_text(tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
-    """The input of a tool's job, as JSON text."""
-    if not tool["remote"]:
-        return canonical(arguments)
-    return canonical(
-        {
-            "function_id": tool["id"],
-            "arguments": arguments,
-            "timeout_seconds": tool["timeout_seconds"],
-        }
-    )
 
 
 def text_of(content: tuple[Block, ...] | list[Block]) -> str:

@@ -17,7 +17,7 @@ from agentfx.jobs import Pulse, ghost, needs_step
 TOOLS = [
     {
         "name": name, "id": name.replace("__", "::"), "approval": False, "limit_seconds": 60.0,
-        "approval_seconds": 60.0, "remote": False, "at_most_once": False, "timeout_seconds": 60.0,
+        "approval_seconds": 60.0, "code": None, "at_most_once": False, "timeout_seconds": 60.0,
         "spec": {"name": name, "description": "", "input_schema": {"type": "object"}},
     }
     for name in ("math__add", "math__mul")

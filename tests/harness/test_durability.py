@@ -8,6 +8,7 @@ import pytest
 
 import agentfx as fx
 from agentfx import harness
+from agentfx.algebra import Published
 from agentfx.services._sqlite import _store
 from tests.harness import agents
 
@@ -28,6 +29,9 @@ class Lossy:
         return {}
 
     def bring_code(self) -> str | None:
+        return None
+
+    async def published(self, function_id: str) -> Published | None:
         return None
 
 
@@ -58,3 +62,11 @@ def test_a_folder_in_memory_is_known() -> None:
     if SHARED_MEMORY.is_dir():
         assert _store._filesystem(SHARED_MEMORY / "x") in ("tmpfs", None)
     assert _store._filesystem(Path("/")) not in _store._IN_MEMORY
+
+
+async def test_a_remote_tool_whose_worker_is_not_there_is_named() -> None:
+    agent = harness.Agent(
+        "far", model=agents.adder.model, tools=[fx.remote("pymath::add")], module="__main__"
+    )
+    with pytest.raises(harness.SessionError, match="nobody has pymath::add now"):
+        await harness.open("s", agent, backend=Lossy(None))

@@ -1,17 +1,17 @@
 """Decisions: stop reasons, retries, limits, names, calls that are not run."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import agentfx as fx
+from agentfx.algebra import Published
 from agentfx.harness import Limits, ModelError, Reply, Retry, Window
 from agentfx.harness._event import LogEvent
 from agentfx.harness._model import RETRIED, ErrorClass
 from agentfx.harness._policy import cut_at, delay_after, limit_reached, on_stop
 from agentfx.harness._request import lines
-from agentfx.harness._tool import Remote, approved, as_tool, described
+from agentfx.harness._tool import approved, as_tool, described
 from agentfx.harness._transcript import NO_TEXT, RUNNING, Transcript, transcript_of
 from agentfx.harness._turn import turn_of
 from tests.harness import agents
@@ -203,16 +203,20 @@ async def odd() -> None:
 
 
 def test_names_are_what_the_api_takes_and_lead_back() -> None:
-    far = Remote("tests::" + "x" * 80, {"type": "object"}, "Far away.")
-    twin = replace(far, id="tests::" + "x" * 80 + "y")
-    tools = described([agents.add, odd, approved(far), twin])
+    ids = ["tests::" + "x" * 80, "tests::" + "x" * 80 + "y"]
+    far, twin = fx.remote(ids[0], replayable=True), fx.remote(ids[1])
+    given: list[Any] = [agents.add, odd, approved(far), twin]
+    published = {ids[0]: Published({"type": "object", "title": "Far"})}
+    tools = described(given, published)
     names = [tool["name"] for tool in tools]
     assert names[:2] == ["tests__add", "tests__odd_name-1"]
     assert len(set(names)) == 4
     assert all(len(name) <= 64 for name in names)
-    assert [tool["id"] for tool in tools[2:]] == [far.id, twin.id]
+    assert [tool["id"] for tool in tools[2:]] == ids
     assert [tool["approval"] for tool in tools] == [False, False, True, False]
     assert tools[1]["spec"]["description"] == "Say nothing."
-    assert [tool["at_most_once"] for tool in tools] == [False, False, True, True]
+    assert [tool["at_most_once"] for tool in tools] == [False, False, False, True]
+    assert [tool["code"] for tool in tools] == [None, None, "foreign", "foreign"]
+    assert tools[2]["spec"]["input_schema"]["title"] == "Far"
     with pytest.raises(TypeError, match="a tool is a task"):
         as_tool("add")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -128,7 +128,8 @@ class Log:
         for call in calls:
             deadline = None if call.limit_seconds is None else self.now + call.limit_seconds
             request = {
-                "call": call.call, "task": call.task, "input": call.input, "request": call.request,
+                "call": call.call, "task": call.task, "input": call.input, "code": call.code,
+                "request": call.request,
                 "at_most_once": call.at_most_once, "timeout_seconds": call.timeout_seconds,
             }  # fmt: skip
             row = CallRow(
@@ -161,7 +162,7 @@ class Log:
             label=f"{self.row.id} {call.call}",
             at_most_once=asked["at_most_once"],
             timeout_seconds=asked["timeout_seconds"],
-            code=self.row.code,
+            code=asked["code"] or self.row.code,
         )
         self.t.sessions.set_call(replace(call, state="queued", job=job.id))
         self._open(job)

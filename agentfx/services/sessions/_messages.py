@@ -33,6 +33,7 @@ class NewCall:
         call: Its id, unique in the session.
         task: What its job runs.
         input: JSON text for the job.
+        code: Version of the code that the job needs, if it is not the session's.
         request: What the log says of the call; goes into the events about it.
         held: It waits for an approval.
         limit_seconds: It gets a result after so long, whatever happens.
@@ -41,6 +42,7 @@ class NewCall:
     call: str
     task: str
     input: str
+    code: str | None = None
     request: Json = None
     at_most_once: bool = False
     timeout_seconds: float | None = None
