@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+import agentfx
 import agentfx as fx
 from agentfx import harness
 from agentfx.cli._app import HomeOption, Token, Url, Where, app, run
@@ -26,6 +28,7 @@ from agentfx.harness._view import text
 ModelName = Literal["stub", "claude"]
 ModelOption = Annotated[ModelName, typer.Option("--model", help="Which model answers.")]
 WAIT_SECONDS = 60.0
+PYMATH = Path(agentfx.__file__).parent.parent / "workers" / "pymath"
 MODULES = {"stub": "agentfx.demos._calc", "claude": "agentfx.demos._claude"}
 
 
@@ -70,8 +73,9 @@ def demo_harness(model: ModelOption = "stub") -> None:
 
 
 async def _crash_proof(model: ModelName) -> bool:
+    serve = [str(PYMATH)] if model == "claude" else []
     with tempfile.TemporaryDirectory(prefix="agentfx-demo-") as home:
-        async with fx.local(workers=0, home=home) as cluster:
+        async with fx.local(workers=0, home=home, serve=serve) as cluster:
             first, second = _start_worker("w1", model, home), None
             try:
                 await cluster.joined(["w1"])
