@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_type_hints
 
 from agentfx.algebra._failure import ContractViolation, ErrorDetail, TaskError
-from agentfx.algebra._json_type import JsonType, NoJsonFormError, strict_text
+from agentfx.algebra._json_type import JsonType, NoJsonFormError, strict_text, validation_error
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -69,12 +69,10 @@ class Contract:
             ContractViolation: They are not what the annotations promise.
             TaskError: They cannot be encoded, or are too large.
         """
-        from pydantic import ValidationError
-
         values = self._bind(args, kwargs)
         try:
             model = self._input.model_validate(values)
-        except ValidationError as error:
+        except validation_error() as error:
             raise self._violation("input", error) from None
         return self._fit(
             "input",
@@ -91,11 +89,9 @@ class Contract:
         Raises:
             ContractViolation: They are not what the annotations promise.
         """
-        from pydantic import ValidationError
-
         try:
             model = self._input.model_validate_json(text)
-        except ValidationError as error:
+        except validation_error() as error:
             raise self._violation("input", error) from None
         return {name: getattr(model, _PREFIX + name) for name in self._defaults}
 
@@ -106,11 +102,9 @@ class Contract:
             ContractViolation: It is not what the annotation promises.
             TaskError: It cannot be encoded, or is too large.
         """
-        from pydantic import ValidationError
-
         try:
             return self._fit("output", lambda: self._output.encode(value))
-        except ValidationError as error:
+        except validation_error() as error:
             raise self._violation("output", error) from None
 
     def decode_output(self, text: str) -> Any:
@@ -119,11 +113,9 @@ class Contract:
         Raises:
             ContractViolation: It is not what the annotation promises.
         """
-        from pydantic import ValidationError
-
         try:
             return self._output.decode(text)
-        except ValidationError as error:
+        except validation_error() as error:
             raise self._violation("output", error) from None
 
     @cached_property

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
 
 # Strict where pydantic is not: it writes NaN as null, which would change the value silently.
 to_text: Callable[[Any], str] = json.JSONEncoder(
@@ -79,20 +79,25 @@ def json_type(annotation: Any) -> JsonType:
         return JsonType(annotation)
 
 
+def validation_error() -> "type[ValidationError]":
+    """Pydantic's error, for an `except` clause: looked up only where something was raised."""
+    from pydantic import ValidationError
+
+    return ValidationError
+
+
 def strict_text(dump: Callable[[], Any]) -> str:
     """JSON text of what `dump` returns.
 
     Raises:
         NoJsonFormError: It has no JSON form that gives the same value back.
     """
-    from pydantic_core import PydanticSerializationError
-
     try:
         value = dump()
         if type(value) is int:  # the commonest result, and an encoder costs 5 us to set up
             return str(value)
         text = to_text(value)
         text.encode()
-    except (PydanticSerializationError, TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:  # pydantic's is a ValueError
         raise NoJsonFormError(str(error).splitlines()[0]) from None
     return text

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from agentfx.algebra._json_type import NoJsonFormError, json_type, strict_text
+from agentfx.algebra._json_type import NoJsonFormError, json_type, strict_text, validation_error
 
 TAG, VALUE = "$", "v"
 
@@ -95,20 +95,16 @@ def loaded_class(name: str) -> type:
 
 
 def _typed(value: Any, returns: Any) -> str:
-    from pydantic import ValidationError
-
     try:
         return json_type(returns).encode(value)
-    except ValidationError as error:
+    except validation_error() as error:
         raise NoJsonFormError(f"the value is not what returns= promises: {error}") from None
 
 
 def _decode_typed(text: str, returns: Any) -> Any:
-    from pydantic import ValidationError
-
     try:
         return json_type(returns).decode(text)
-    except ValidationError as error:
+    except validation_error() as error:
         raise NoJsonFormError(
             f"the recorded value is not what returns= promises: {error}"
         ) from None
