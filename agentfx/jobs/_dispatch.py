@@ -7,8 +7,9 @@ the truth about outcomes; a job leaves this memory when its outcome is on record
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from agentfx.jobs._ids import start_id
+from agentfx.jobs._ids import delivery_of, start_id
 from agentfx.jobs._job import (
+    MOST_STARTS,
     Action,
     Ended,
     LossKind,
@@ -22,8 +23,6 @@ from agentfx.jobs._job import (
 )
 from agentfx.jobs._roster import Worker, overdue, quiet
 
-MOST_STARTS = 10
-"""A job is not started more often, whatever the reasons."""
 POISON_LOSSES = 3
 """Losses that make a job poison; those beside other jobs count as one."""
 TICK_SECONDS = 1.0
@@ -75,8 +74,9 @@ class Dispatch:
     def ended(self, worker_id: str, start: str, job_id: str) -> list[Action]:
         """An outcome arrived: the job needs no further start, and its slot is free."""
         actions: list[Action] = []
-        job = self.jobs.pop(job_id, None)
-        if job is not None:
+        job = self.jobs.get(job_id)
+        if job is not None and delivery_of(start) > job.voided:
+            del self.jobs[job_id]
             self._withdraw(job)
             job.starts.pop(start, None)
             self._stop_all(job, actions)
@@ -94,6 +94,8 @@ class Dispatch:
             if job is not None:
                 self._withdraw(job)
                 self._stop_all(job, actions)
+        if actions:  # slots are free
+            self._fill_all(actions)
         return actions
 
     # Workers
@@ -212,7 +214,7 @@ class Dispatch:
     # Placing
 
     def _place(self, job: OpenJob, actions: list[Action]) -> None:
-        if job.deliveries >= MOST_STARTS:
+        if job.worn_out:
             self._give_up(job, f"started {MOST_STARTS} times without an end", actions)
         elif _is_suspect(job):
             self._queue(job)
@@ -363,13 +365,13 @@ class Dispatch:
             return
         actions.append(Requeued(job.id))
         worker = None if _is_suspect(job) else self._best_for(job.route)
-        if job.deliveries >= MOST_STARTS or worker is None:
+        if job.worn_out or worker is None:
             self._requeue(job, actions)
         else:
             self._start(job, worker, alone=False, actions=actions)
 
     def _requeue(self, job: OpenJob, actions: list[Action]) -> None:
-        if job.deliveries >= MOST_STARTS:
+        if job.worn_out:
             self._give_up(job, f"started {MOST_STARTS} times without an end", actions)
             return
         self._queue(job, first=True)  # it has waited its turn before
@@ -387,12 +389,12 @@ class Dispatch:
     def _adopt(self, worker: Worker, start: str, job_id: str, actions: list[Action]) -> None:
         """A worker holds a start, which may be unknown here after a restart."""
         job = self.jobs.get(job_id)
-        if job is None:  # ended or cancelled meanwhile
+        if job is None or delivery_of(start) <= job.voided:  # ended or cancelled meanwhile
             actions.append(Stop(worker.id, start))
             return
         known = job.starts.get(start)
         job.starts[start] = Started(worker.id, known.alone if known else False)
-        job.deliveries = max(job.deliveries, int(start.rpartition("/")[2]))
+        job.deliveries = max(job.deliveries, delivery_of(start))
         worker.starts[start] = job_id
         self._withdraw(job)
 

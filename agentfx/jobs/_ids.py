@@ -26,6 +26,11 @@ def start_id(job: str, delivery: int) -> str:
     return f"{job}/{delivery}"
 
 
+def delivery_of(start: str) -> int:
+    """Which hand-over of its job a start is."""
+    return int(start.rpartition("/")[2])
+
+
 def declared_key(task: str, values: Sequence[str]) -> str:
     """The idempotency key made of the parameters that a task declared as its key."""
     return blake2b("\0".join((task, *values)).encode(), digest_size=16).hexdigest()

@@ -8,6 +8,8 @@ DeadReason: TypeAlias = Literal["poison", "lost"]
 LossKind: TypeAlias = Literal["shared", "alone"]
 
 
+MOST_STARTS = 10
+"""A job is not started more often, whatever the reasons."""
 FOREIGN = "foreign"
 """The code of a function that is no task: another worker has it, in any language."""
 
@@ -74,6 +76,8 @@ class OpenJob:
 
     Attributes:
         deliveries: Hand-overs so far.
+        voided: The last hand-over before the job was opened once more, by a redrive say: it and
+            those before it no longer count.
         starts: Hand-overs that may still come to an end, by start id.
         shared_losses: Workers lost while it ran beside others.
         lone_losses: Workers lost while it ran alone.
@@ -83,9 +87,15 @@ class OpenJob:
     route: Route
     at_most_once: bool
     deliveries: int = 0
+    voided: int = 0
     starts: dict[str, Started] = field(default_factory=dict[str, Started])
     shared_losses: int = 0
     lone_losses: int = 0
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether it was started too often to be started again."""
+        return self.deliveries - self.voided >= MOST_STARTS
 
 
 @dataclass(frozen=True, slots=True)

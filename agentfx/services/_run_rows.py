@@ -75,6 +75,7 @@ class OpenRow:
     run_no: int
     job: Job
     deliveries: int
+    voided: int
     holder: str | None
     alone: bool
     shared_losses: int
@@ -145,8 +146,8 @@ class RunRows(Protocol):
         ...
 
     def recent(self, limit: int) -> list[RunRow]: ...
-    def put_steps(self, no: int, steps: Sequence[StepRow]) -> list[StepRow]:
-        """Write steps once; the winners, in the order given."""
+    def put_steps(self, no: int, steps: Sequence[StepRow]) -> list[tuple[StepRow, bool]]:
+        """Write steps once; the winners, in the order given, and whether each is new."""
         ...
 
     def steps(self, no: int, after: str, limit_bytes: int) -> list[StepRow]:
@@ -162,8 +163,11 @@ class RunRows(Protocol):
 class JobRows(Protocol):
     """Jobs, their starts and outcomes, and the events of all."""
 
-    def add(self, run_no: int, jobs: Sequence[Job]) -> list[Job]:
-        """Open jobs that are not known, or were cancelled; those that this opened."""
+    def add(self, run_no: int, jobs: Sequence[Job]) -> list[tuple[Job, int]]:
+        """Open jobs that are not known, or were cancelled; those that this opened.
+
+        With each, its hand-overs before: they no longer count.
+        """
         ...
 
     def settled(self, ids: Sequence[str]) -> list[SettledJob]:
@@ -176,8 +180,10 @@ class JobRows(Protocol):
 
     def started(self, job: str, delivery: int, worker: str, *, alone: bool) -> None: ...
     def lost(self, job: str, counted: LossKind | None) -> None: ...
-    def settle(self, job: str, state: Settled, outcome: str | None) -> bool:
-        """End an open job; False if it is not open."""
+    def settle(
+        self, job: str, state: Settled, outcome: str | None, delivery: int | None = None
+    ) -> bool:
+        """End an open job; False if it is not open, or if this hand-over no longer counts."""
         ...
 
     def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
@@ -188,8 +194,8 @@ class JobRows(Protocol):
     def open(self) -> list[OpenRow]: ...
     def fetch(self, ids: Sequence[str]) -> list[Job]: ...
     def dead(self, limit: int) -> list[DeadRow]: ...
-    def revive(self, job: str) -> None:
-        """Make a dead job an open one, as if it had never been lost."""
+    def revive(self, job: str) -> int:
+        """Make a dead job an open one, as if it had never been lost; its hand-overs so far."""
         ...
 
     def forget(self, job: str) -> None:

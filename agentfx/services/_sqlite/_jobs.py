@@ -20,7 +20,8 @@ _SETTLED = "id, path, attempt, task, input, state, outcome"
 _ADD = (
     "INSERT INTO jobs (id, run_no, path, attempt, idx, label, task, input, key, "
     "at_most_once, timeout, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (id) DO UPDATE SET state = 'open' WHERE state = 'cancelled'"
+    "ON CONFLICT (id) DO UPDATE SET state = 'open', voided = deliveries WHERE state = 'cancelled' "
+    "RETURNING deliveries"
 )
 _RECORD = (
     "INSERT INTO events (run_no, at, type, job_no, fields) "
@@ -36,9 +37,9 @@ class SqliteJobs:
 
     connection: sqlite3.Connection
 
-    def add(self, run_no: int, jobs: Sequence[Job]) -> list[Job]:
+    def add(self, run_no: int, jobs: Sequence[Job]) -> list[tuple[Job, int]]:
         """See `JobRows.add`."""
-        new: list[Job] = []
+        new: list[tuple[Job, int]] = []
         for job in jobs:
             added = self.connection.execute(
                 _ADD,
@@ -46,9 +47,9 @@ class SqliteJobs:
                     job.id, run_no, job.path, job.attempt, job.index, job.label, job.task,
                     job.input, job.key, job.at_most_once, job.timeout_seconds, job.code,
                 ),
-            )  # fmt: skip
-            if added.rowcount == 1:
-                new.append(job)
+            ).fetchone()  # fmt: skip
+            if added is not None:
+                new.append((job, added[0]))
         return new
 
     def settled(self, ids: Sequence[str]) -> list[SettledJob]:
@@ -75,11 +76,14 @@ class SqliteJobs:
             (counted == "shared", counted == "alone", job),
         )
 
-    def settle(self, job: str, state: Settled, outcome: str | None) -> bool:
+    def settle(
+        self, job: str, state: Settled, outcome: str | None, delivery: int | None = None
+    ) -> bool:
         """See `JobRows.settle`."""
         done = self.connection.execute(
-            "UPDATE jobs SET state = ?, outcome = ?, holder = NULL WHERE id = ? AND state = 'open'",
-            (state, outcome, job),
+            "UPDATE jobs SET state = ?, outcome = ?, holder = NULL "
+            "WHERE id = ? AND state = 'open' AND voided < coalesce(?, voided + 1)",
+            (state, outcome, job, delivery),
         )
         return done.rowcount == 1
 
@@ -112,10 +116,10 @@ class SqliteJobs:
         """See `JobRows.open`."""
         rows = self.connection.execute(
             f"SELECT {_JOB}, j.deliveries, j.holder, j.alone, j.shared_losses, "  # noqa: S608
-            f"j.lone_losses, j.run_no FROM {_JOINED} WHERE j.state = 'open' ORDER BY j.no"
+            f"j.lone_losses, j.run_no, j.voided FROM {_JOINED} WHERE j.state = 'open' ORDER BY j.no"
         )
         return [
-            OpenRow(row[17], _job(row), row[12], row[13], bool(row[14]), row[15], row[16])
+            OpenRow(row[17], _job(row), row[12], row[18], row[13], bool(row[14]), row[15], row[16])
             for row in rows
         ]
 
@@ -134,13 +138,15 @@ class SqliteJobs:
         )
         return [DeadRow(_job(row), row[12], bool(row[13]), row[14] or 0.0) for row in rows]
 
-    def revive(self, job: str) -> None:
+    def revive(self, job: str) -> int:
         """See `JobRows.revive`."""
-        self.connection.execute(
-            "UPDATE jobs SET state = 'open', outcome = NULL, deliveries = 0, shared_losses = 0, "
-            "lone_losses = 0, passed = 0 WHERE id = ? AND state = 'dead'",
+        row = self.connection.execute(
+            "UPDATE jobs SET state = 'open', outcome = NULL, voided = deliveries, "
+            "shared_losses = 0, lone_losses = 0, passed = 0 WHERE id = ? AND state = 'dead' "
+            "RETURNING deliveries",
             (job,),
-        )
+        ).fetchone()
+        return int(row[0])
 
     def forget(self, job: str) -> None:
         """See `JobRows.forget`."""

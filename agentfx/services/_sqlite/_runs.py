@@ -92,15 +92,16 @@ class SqliteRuns:
         )
         return [RunRow(*row) for row in rows]
 
-    def put_steps(self, no: int, steps: Sequence[StepRow]) -> list[StepRow]:
+    def put_steps(self, no: int, steps: Sequence[StepRow]) -> list[tuple[StepRow, bool]]:
         """See `RunRows.put_steps`."""
-        winners: list[StepRow] = []
+        winners: list[tuple[StepRow, bool]] = []
         for step in steps:
             put = self.connection.execute(
                 "INSERT OR IGNORE INTO steps (run_no, path, what, value) VALUES (?, ?, ?, ?)",
                 (no, step.path, step.what, step.value),
             )
-            winners.append(step if put.rowcount == 1 else self._step(no, step.path))
+            new = put.rowcount == 1
+            winners.append((step if new else self._step(no, step.path), new))
         return winners
 
     def _step(self, no: int, path: str) -> StepRow:

@@ -18,6 +18,7 @@ from agentfx.jobs import (
     Route,
     Start,
     Stop,
+    delivery_of,
     task_error,
 )
 from agentfx.services._host import Host
@@ -85,7 +86,8 @@ class Core:
         self._payloads: dict[str, Job] = {}
         self._payload_bytes = 0
         self._run_of: dict[str, int] = {}
-        self._started_at: dict[str, float] = {}
+        # Jobs that were started while the store still writes them.
+        self.unwritten: set[str] = set()
         self._changed = asyncio.Event()
         self._late: list[tuple[Sequence[Action], list[EventRow]]] = []
         # For jobs that no run waits for: called with the outcome, and whether it is an error.
@@ -94,13 +96,20 @@ class Core:
 
     # Memory of jobs
 
-    def remember(self, run_no: int, job: Job, *, spec: OpenJob | None = None) -> OpenJob:
-        """Keep a new open job; its input only while there is room."""
+    def remember(self, run_no: int, job: Job, handed: int = 0) -> OpenJob:
+        """Keep a new open job; its input only while there is room.
+
+        Args:
+            run_no: Of its run.
+            job: The job.
+            handed: Hand-overs of before, which no longer count.
+        """
         self._run_of[job.id] = run_no
         if self._payload_bytes + len(job.input) <= PAYLOAD_BYTES:
             self._payloads[job.id] = job
             self._payload_bytes += len(job.input)
-        return spec or OpenJob(job.id, Route(job.run, job.task, job.code), job.at_most_once)
+        route = Route(job.run, job.task, job.code)
+        return OpenJob(job.id, route, job.at_most_once, handed, handed)
 
     def forget(self, job_id: str) -> int | None:
         """Drop an ended job; the number of its run."""
@@ -188,12 +197,24 @@ class Core:
         owned = [(action, self._record_of(action)) for action in actions]
 
         def operation(t: Transaction) -> list[Any]:
+            for action in actions:
+                if isinstance(action, Ended):
+                    self.wait_for_row(t, action.job)
             _write(t, [action for action, record in owned if record is None], rows)
             return [record(t) for _, record in owned if record is not None]
 
         afters = await self.durably(operation)
         self._do(actions)
         self.tell_owners(afters)
+
+    def wait_for_row(self, t: Transaction, job_id: str) -> None:
+        """Have a write of `durably` tried again later if a full disk kept its job off the record.
+
+        Raises:
+            StorageFullError: The job's row is still to come.
+        """
+        if job_id in self.unwritten and not t.jobs.known([job_id]):
+            raise StorageFullError("the disk is full: the job itself is not on record yet")
 
     def _must_be_durable(self, action: Action) -> bool:
         if isinstance(action, (Lost, Ended)):
@@ -250,11 +271,17 @@ class Core:
                 case Start():
                     self._send_start(action)
                 case Stop():
-                    self.to_workers.add(exec_id(action.worker), "stop", action.start)
+                    self._stop(action)
                 case Ended():
                     self._push_dead(action)
                 case Lost() | Requeued():
                     pass  # on record; nobody has to do anything
+
+    def _stop(self, action: Stop) -> None:
+        worker = exec_id(action.worker)
+        # A worker stops before it starts, whatever the order within a message.
+        if not self.to_workers.take_back(worker, "starts", lambda i: i["start"] == action.start):
+            self.to_workers.add(worker, "stop", action.start)
 
     def _send_start(self, action: Start) -> None:
         job = self._payloads.get(action.job)
@@ -265,7 +292,8 @@ class Core:
 
     async def _fetch_and_send(self, action: Start) -> None:
         job = await self._job(action.job)
-        if job is not None:
+        open_job = self.dispatch.jobs.get(action.job)
+        if job is not None and open_job is not None and action.start in open_job.starts:
             self._send(action, job)
 
     def _send(self, action: Start, job: Job) -> None:
@@ -298,7 +326,7 @@ class Core:
                 worker = self._label(action.worker)
                 fields = {
                     "worker": worker,
-                    "delivery": int(action.start.rpartition("/")[2]),
+                    "delivery": delivery_of(action.start),
                     "ms": self._since_closed(action.worker),
                 }
                 return [EventRow("job_lost", at, job=action.job, fields=fields)]
@@ -326,11 +354,6 @@ class Core:
                 await self._changed.wait()
         except TimeoutError:
             return
-
-    def took(self, start: str) -> float | None:
-        """Milliseconds since a start was sent, if it is known; asked once, when it ended."""
-        begun = self._started_at.pop(start, None)
-        return None if begun is None else (self.clock.monotonic() - begun) * 1000
 
 
 def exec_id(worker: str) -> str:

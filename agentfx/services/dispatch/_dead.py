@@ -33,7 +33,7 @@ class DeadLetters:
         """
         core, now = self._core, self._core.clock.wall()
 
-        def operation(t: Transaction) -> tuple[RunRow, Job, bool]:
+        def operation(t: Transaction) -> tuple[RunRow, Job, int, bool]:
             job = self._dead(t, message.job)
             run = found(t, job.run)
             reopened = False
@@ -47,12 +47,12 @@ class DeadLetters:
                 raise FunctionError(
                     "run_went_on", f"run {run.id} is {run.status} and went on past this failure"
                 )
-            t.jobs.revive(job.id)
+            handed = t.jobs.revive(job.id)
             t.jobs.record([EventRow("job_redriven", now, job=job.id)])
-            return run, job, reopened
+            return run, job, handed, reopened
 
-        run, job, reopened = await core.durably(operation)
-        core.apply(core.dispatch.submit([core.remember(run.no, job)]))
+        run, job, handed, reopened = await core.durably(operation)
+        core.apply(core.dispatch.submit([core.remember(run.no, job, handed)]))
         return {"job": job.id, "run": run.id, "reopened": reopened}
 
     def _unless_passed(self, t: Transaction, run: RunRow, job: Job) -> None:

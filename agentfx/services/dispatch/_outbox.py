@@ -65,6 +65,15 @@ class Outbox:
         for function_id in list(self._waiting):
             self._send(function_id)
 
+    def take_back(self, function_id: str, key: str, is_it: Callable[[Json], bool]) -> bool:
+        """Drop an item that still waits; False if there is none such."""
+        items = self._waiting.get(function_id, {}).get(key, [])
+        found = next((item for item in items if is_it(item)), None)
+        if found is None:
+            return False
+        items.remove(found)
+        return True
+
     def forget(self, function_id: str) -> None:
         """Drop what waits for somebody who is gone."""
         self._waiting.pop(function_id, None)

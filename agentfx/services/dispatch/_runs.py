@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from agentfx.jobs import Job
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
@@ -114,6 +115,9 @@ class Runs:
             self._core.runs[run.no] = known
         return known
 
+    def _live_named(self, run: str) -> LiveRun | None:
+        return next((live for live in self._core.runs.values() if live.id == run), None)
+
     def _drive(self, run: RunRow, driver: str) -> None:
         live = self._live(run)
         former, live.epoch, live.driver = live.driver, run.epoch, driver
@@ -145,20 +149,21 @@ class Runs:
         steps = [StepRow(step.path, step.what, step.value) for step in message.steps]
         now = self._core.clock.wall()
 
-        def operation(t: Transaction) -> list[StepRow]:
+        def operation(t: Transaction) -> list[tuple[StepRow, bool]]:
             run = driven(t, message.run, message.epoch)
+            winners = t.runs.put_steps(run.no, steps)
             t.jobs.record(
                 [
                     EventRow("step_done", now, run.no, fields={"path": s.path, "label": s.what})
-                    for s in steps
-                    if "#" not in s.path and not s.path.endswith("~")
+                    for s, new in winners
+                    if new and "#" not in s.path and not s.path.endswith("~")
                 ]
             )
-            return t.runs.put_steps(run.no, steps)
+            return winners
 
         winners = await self._core.write(operation)
         self._core.notify()
-        return [[step.what, step.value] for step in winners]
+        return [[step.what, step.value] for step, _ in winners]
 
     async def submit(self, message: Submit, caller: str | None) -> Json:
         """Queue jobs: a new one runs, an open one stays, an ended one's outcome is pushed."""
@@ -166,29 +171,31 @@ class Runs:
         if core.store.waiting > BACKLOG:
             raise FunctionError("busy", "the store is behind: submit again later")
 
-        def operation(t: Transaction) -> tuple[int, list[str], list[SettledJob]]:
+        def operation(t: Transaction) -> tuple[int, list[tuple[Job, int]], list[SettledJob]]:
             run = driven(t, message.run, message.epoch)
             new = t.jobs.add(run.no, message.jobs)
-            for job in new:
+            for job, _ in new:
                 if job.attempt > 1:  # the run goes on past the attempts before
                     t.jobs.pass_by(run.no, job.path)
             now = core.clock.wall()
             t.jobs.record([_opened(run.no, now, step) for step in message.opened])
-            t.jobs.record([EventRow("job_queued", now, job=job.id) for job in new])
-            ids = {job.id for job in new}
+            t.jobs.record([EventRow("job_queued", now, job=job.id) for job, _ in new])
+            ids = {job.id for job, _ in new}
             known = [job.id for job in message.jobs if job.id not in ids]
-            return run.no, list(ids), t.jobs.settled(known) if known else []
+            return run.no, new, t.jobs.settled(known) if known else []
 
         writing = asyncio.ensure_future(core.durably(operation))
-        started = self._start_early(message)
+        early = self._start_early(message)
         try:
             run_no, new, settled = await writing
         except FunctionError as error:
+            core.drop(list(early))
             self._refuse(message, error, caller)
             return None
-        fresh = set(new) - started
-        open_jobs = [core.remember(run_no, job) for job in message.jobs if job.id in fresh]
-        core.apply(core.dispatch.submit(open_jobs))
+        finally:
+            core.unwritten -= early
+        fresh = [core.remember(run_no, job, n) for job, n in new if job.id not in early]
+        core.apply(core.dispatch.submit(fresh))
         for job in settled:
             core.push(run_no, job.state, [job.id, job.outcome], len(job.outcome or "") + 100)
         return len(new)
@@ -196,15 +203,17 @@ class Runs:
     def _start_early(self, message: Submit) -> set[str]:
         """Start jobs that are certainly new while the store still writes them."""
         core = self._core
-        live = next((run for run in core.runs.values() if run.id == message.run), None)
+        live = self._live_named(message.run)
         if live is None or live.seen is None or live.epoch != message.epoch:
             return set()
         seen = live.seen
         new = [job for job in message.jobs if job.id not in seen]
         seen.update(job.id for job in new)
         early = [job for job in new if not job.at_most_once]
+        ids = {job.id for job in early}
+        core.unwritten |= ids
         core.apply(core.dispatch.submit([core.remember(live.no, job) for job in early]))
-        return {job.id for job in early}
+        return ids
 
     def _refuse(self, message: Submit, error: FunctionError, caller: str | None) -> None:
         # A submit is sent without waiting for an answer, so the driver hears of it by a push.
@@ -330,6 +339,9 @@ class Runs:
             left = _cancel(t, t.jobs.open_of_run(run.no), now) if first else []
             return found(t, message.run), first, left
 
+        live = self._live_named(message.run)
+        if live is not None:
+            live.seen = None  # what is submitted from here on is refused: it must not start early
         run, first, left = await core.write(operation)
         running = sum(1 for job_id in left if self._runs_now(job_id))
         self._drop(left)

@@ -112,7 +112,7 @@ class DispatchService:
             job = row.job
             open_job = OpenJob(
                 job.id, Route(job.run, job.task, job.code), job.at_most_once, row.deliveries,
-                shared_losses=row.shared_losses, lone_losses=row.lone_losses,
+                row.voided, shared_losses=row.shared_losses, lone_losses=row.lone_losses,
             )  # fmt: skip
             if row.holder in there:
                 start = start_id(job.id, row.deliveries)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 
-from agentfx.jobs import Worker
+from agentfx.jobs import Worker, delivery_of
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RosterRow, Settled
 from agentfx.services._store import Transaction
@@ -93,7 +93,7 @@ class Workers:
         owners = [core.owner_of(outcome.job) for outcome in message.outcomes]
 
         def operation(t: Transaction) -> tuple[list[bool], list[Owned]]:
-            won = _settle(t, message.outcomes, owners, rows)
+            won = self._settle(t, message.outcomes, owners, rows)
             ended = zip(message.outcomes, owners, won, strict=True)
             return won, [
                 (owner, owner.settled(t, outcome.job, outcome.outcome, label))
@@ -107,8 +107,30 @@ class Workers:
             core.to_workers.add_late(exec_id(message.worker), "confirm", outcome.start)
             self._tell(outcome, first)
 
+    def _settle(
+        self,
+        t: Transaction,
+        outcomes: list[Outcome],
+        owners: list[JobOwner | None],
+        rows: list[EventRow],
+    ) -> list[bool]:
+        won: list[bool] = []
+        for outcome, owner, row in zip(outcomes, owners, rows, strict=True):
+            # An owner goes on past a failure at once, so there is nothing to redrive.
+            state: Settled = "dead" if outcome.dead and owner is None else "done"
+            delivery = delivery_of(outcome.start)
+            first = t.jobs.settle(outcome.job, state, outcome.outcome, delivery)
+            if first:
+                t.jobs.record([row])
+            else:
+                self._core.wait_for_row(t, outcome.job)
+            won.append(first)
+        return won
+
     def _tell(self, outcome: Outcome, first: bool) -> None:
         core = self._core
+        if outcome.job in core.dispatch.jobs:
+            return  # of a start that no longer counts: the job is open once more
         core.ended.get(outcome.job, _nobody)(outcome.outcome, outcome.error is not None)
         self._written.pop(outcome.job, None)
         run_no = core.forget(outcome.job)
@@ -240,27 +262,10 @@ def _leave(t: Transaction, worker_id: str, event: EventRow) -> None:
     t.jobs.record([event])
 
 
-def _settle(
-    t: Transaction,
-    outcomes: list[Outcome],
-    owners: list[JobOwner | None],
-    rows: list[EventRow],
-) -> list[bool]:
-    won: list[bool] = []
-    for outcome, owner, row in zip(outcomes, owners, rows, strict=True):
-        # An owner goes on past a failure at once, so there is nothing to redrive.
-        state: Settled = "dead" if outcome.dead and owner is None else "done"
-        first = t.jobs.settle(outcome.job, state, outcome.outcome)
-        if first:
-            t.jobs.record([row])
-        won.append(first)
-    return won
-
-
 def _ended_event(outcome: Outcome, worker: str, at: float) -> EventRow:
     kind = "job_dead" if outcome.dead else "job_done" if outcome.error is None else "job_failed"
     fields: Json = {
-        "worker": worker, "ms": outcome.ms, "delivery": int(outcome.start.rpartition("/")[2]),
+        "worker": worker, "ms": outcome.ms, "delivery": delivery_of(outcome.start),
     }  # fmt: skip
     if outcome.error is not None:
         fields["error"] = outcome.error
