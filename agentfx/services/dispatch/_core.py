@@ -297,7 +297,6 @@ class Core:
             self._send(action, job)
 
     def _send(self, action: Start, job: Job) -> None:
-        self._started_at[action.start] = self.clock.monotonic()
         item = {"start": action.start, "delivery": action.delivery, **_lean(job)}
         self.to_workers.add(exec_id(action.worker), "starts", item, len(job.input) + 300)
 
