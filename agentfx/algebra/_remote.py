@@ -4,7 +4,6 @@ A program knows them by their ids. What they take and give is known from a contr
 generated types, or from what their worker publishes, which an interpreter looks up.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -78,8 +77,8 @@ class RemoteContract(Protocol):
         """
         ...
 
-    def declares(self, error: Exception) -> bool:
-        """Whether a stand-in may raise this."""
+    def encode_failure(self, error: Exception) -> tuple[str, str] | None:
+        """Name and fields, as JSON text, of what a stand-in raised; None if it is not declared."""
         ...
 
 
@@ -223,8 +222,8 @@ def encode_remote(
     """
     if error is None:
         return {"ok": contract.encode_output(value)}
-    if isinstance(error, Failure) and contract.declares(error):
-        fields = strict_text(lambda: json.loads(json_type(type(error)).encode(error)))
-        return {"err": type(error).__name__, "value": fields}
+    failure = contract.encode_failure(error)
+    if failure is not None:
+        return {"err": failure[0], "value": failure[1], "declared": True}
     message = f"{type(error).__name__}: {error}"
     raise TaskError(task=function_id, reason="crashed", message=message) from error

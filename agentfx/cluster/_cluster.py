@@ -173,7 +173,11 @@ class Cluster(Engine):
         await self._control.ask(
             "serve", label=manifest.name, command=manifest.start, folder=str(manifest.folder)
         )
-        await self._served(manifest)
+        try:
+            await self._served(manifest)
+        except ClusterError:
+            await self.stop(manifest.name)  # else it would be started again and again
+            raise
         return manifest.name
 
     async def _served(self, manifest: Manifest) -> None:

@@ -256,12 +256,15 @@ class Supervisor:
             await self._clock.sleep(
                 RESTART_DELAYS[min(max(worker.failures - 1, 0), len(RESTART_DELAYS) - 1)]
             )
+            if worker.leaving:  # it was ended between two lives
+                self._workers.pop(worker.options.label, None)
+                return
             worker.started_at = self._clock.monotonic()
             worker.child = await self._fork_worker(worker.options)
 
     def _named(self, label: str) -> _Worker:
         worker = self._workers.get(label)
-        if worker is None or worker.child.ended.done():
+        if worker is None or (worker.leaving and worker.child.ended.done()):
             there = ", ".join(sorted(self._workers)) or "none"
             raise ControlError(f"there is no worker {label}; there are: {there}")
         return worker

@@ -1,7 +1,7 @@
 """The contract of a function with generated types; and what all contracts have in common."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -23,6 +23,7 @@ Side = Literal["input", "output"]
 WIRE_INTEGERS = range(-(2**63), 2**64)
 """Integers that engines pass on as they are; larger ones would arrive as floats."""
 _SAFE = range(-SAFE_INTEGER, SAFE_INTEGER + 1)
+_LOST_KEY = "__proto__"
 _JAVASCRIPT = ("node", "javascript", "bun", "deno", "browser")
 
 
@@ -36,18 +37,23 @@ def violation(function_id: str, where: Side, kind: str, at: Any, text: str) -> C
     return ContractViolation(task=function_id, where=where, errors=((kind, tuple(at), text),))
 
 
-def check_integers(function_id: str, language: str | None, value: Json) -> None:
-    """Refuse integers that would not arrive as they are.
+def check_portable(function_id: str, language: str | None, value: Json) -> None:
+    """Refuse what would not arrive as it is.
 
     Raises:
-        ContractViolation: One is too large for the wire, or for the other side's language.
+        ContractViolation: An integer is too large for the wire, or for the other side's language;
+            or a key is one that the SDK of JavaScript loses.
     """
-    allowed = _SAFE if is_javascript(language) else WIRE_INTEGERS
-    reader = "JavaScript" if is_javascript(language) else "64 bits"
-    for at, number in _integers(value, ()):
-        if number not in allowed:
-            text = f"{number} does not fit into {reader}, and would be changed: pass it as text"
+    javascript = is_javascript(language)
+    allowed = _SAFE if javascript else WIRE_INTEGERS
+    reader = "JavaScript" if javascript else "64 bits"
+    for at, part in _parts(value, ()):
+        if type(part) is int and part not in allowed:
+            text = f"{part} does not fit into {reader}, and would be changed: pass it as text"
             raise violation(function_id, "input", "unsafe_integer", at, text)
+        if javascript and is_object(part) and _LOST_KEY in part:
+            text = f"a key {_LOST_KEY} gets lost on its way into JavaScript"
+            raise violation(function_id, "input", "unsafe_key", (*at, _LOST_KEY), text)
 
 
 def as_sent(language: str | None, value: Json) -> Json:
@@ -63,14 +69,14 @@ def as_sent(language: str | None, value: Json) -> Json:
     return value
 
 
-def _integers(value: Json, at: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], int]]:
-    if type(value) is int:
-        return [(at, value)]
+def _parts(value: Json, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    yield at, value
     if is_array(value):
-        return [found for i, item in enumerate(value) for found in _integers(item, (*at, i))]
-    if is_object(value):
-        return [found for k, item in value.items() for found in _integers(item, (*at, k))]
-    return []
+        for index, item in enumerate(value):
+            yield from _parts(item, (*at, index))
+    elif is_object(value):
+        for key, item in value.items():
+            yield from _parts(item, (*at, key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class TypedContract:
         given = args[0] if args else self._by_alias(kwargs)
         text = self._text("input", given)
         self._checked("input", self.takes, text)
-        check_integers(self.id, self.language, json.loads(text))
+        check_portable(self.id, self.language, json.loads(text))
         return text
 
     def _by_alias(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,9 +152,12 @@ class TypedContract:
         found: Failure = self._checked("output", self.failures[name], text)
         return found
 
-    def declares(self, error: Exception) -> bool:
-        """See `RemoteContract.declares`."""
-        return isinstance(error, tuple(self.failures.values()))
+    def encode_failure(self, error: Exception) -> tuple[str, str] | None:
+        """See `RemoteContract.encode_failure`."""
+        for name, cls in self.failures.items():
+            if type(error) is cls:
+                return name, _adapter(cls).dump_json(error, by_alias=True).decode()
+        return None
 
     def read(self, published: Published) -> "TypedContract":
         """Itself: generated types are the contract, whatever is published now."""

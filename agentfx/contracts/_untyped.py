@@ -17,7 +17,7 @@ from agentfx.algebra import (
 from agentfx.contracts._accept import problems
 from agentfx.contracts._read import read_schema
 from agentfx.contracts._shape import Shapes
-from agentfx.contracts._typed import Side, as_sent, check_integers
+from agentfx.contracts._typed import Side, as_sent, check_portable
 from agentfx.wire import Json, is_object
 
 
@@ -60,7 +60,7 @@ class Untyped:
         text = sized_text(self._id, "input", lambda: args[0] if args else dict(kwargs))
         value = json.loads(text)
         self._check("input", self._takes, value)
-        check_integers(self._id, self._published.language, value)
+        check_portable(self._id, self._published.language, value)
         return text
 
     def decode_input(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -88,9 +88,11 @@ class Untyped:
         """See `RemoteContract.decode_failure`."""
         return RemoteFailure(name=name, fields=json.loads(text)) if listed else None
 
-    def declares(self, error: Exception) -> bool:
-        """See `RemoteContract.declares`."""
-        return isinstance(error, RemoteFailure)
+    def encode_failure(self, error: Exception) -> tuple[str, str] | None:
+        """See `RemoteContract.encode_failure`."""
+        if not isinstance(error, RemoteFailure):
+            return None
+        return error.name, sized_text(self._id, "failure", lambda: error.fields)
 
 
 def _schema(published: Any) -> Any:

@@ -63,10 +63,7 @@ class Foreign:
         return [task for task in message.functions if not await self._look_for(task)]
 
     async def _look_for(self, task: str) -> bool:
-        worker = self._core.dispatch.workers[self._id]
-        if task in worker.tasks:
-            return True
-        # It may have been there before the services were.
+        # It may have been there before the services were, and may be gone without a word.
         found = await self._info(task) is not None
         if found:
             self._brings(task)
