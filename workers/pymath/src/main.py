@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from iii import InitOptions, register_worker  # type: ignore[import-untyped]
+from iii import InitOptions, register_worker  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 from pydantic import BaseModel, ValidationError
 from pymath import FUNCTIONS, DeclaredError, Function, refuse_inexact
 
@@ -79,8 +79,12 @@ def main() -> None:
             metadata={"errors": {e.__name__: schema(e, "serialization") for e in function.errors}},
         )
     over = threading.Event()
+
+    def leave(number: int, frame: object) -> None:
+        over.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, leave)
     over.wait()
     client.shutdown()
 

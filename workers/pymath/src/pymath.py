@@ -216,9 +216,10 @@ def refuse_inexact(value: Any) -> None:
         raise ValueError(f"{value} is no JSON number")
     if isinstance(value, int) and value not in JSON_INTEGERS:
         raise ValueError(f"{value} does not fit into 64 bits")
+    inner: list[Any] = []
     if isinstance(value, dict):
-        for item in value.values():
-            refuse_inexact(item)
+        inner = list(value.values())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     elif isinstance(value, list):
-        for item in value:
-            refuse_inexact(item)
+        inner = value
+    for item in inner:
+        refuse_inexact(item)
