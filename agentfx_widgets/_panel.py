@@ -43,9 +43,9 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
         """Send everything, to whoever missed something."""
         self._widget.send({"kind": "snapshot", **snapshot})
 
-    def past(self, at: float, diff: Json) -> None:
-        """Send a moment of the past, as the way there from the moment sent before."""
-        self._widget.send({"kind": "past", "at": at, **diff})
+    def past(self, viewer: str, at: float, diff: Json) -> None:
+        """Send a moment of the past to one tab, as the way there from the moment before."""
+        self._widget.send({"kind": "past", "viewer": viewer, "at": at, **diff})
 
     def answer(self, request: Any, text: str, *, ok: bool) -> None:
         """Say what came of a click."""

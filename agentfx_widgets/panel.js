@@ -129,7 +129,9 @@ class Store {
     this.heardAt = performance.now();
     this.waiting = false;
     this.requests = 0;
-    /** @type {Map<number, { sent: number, heard: boolean, done: (ok: boolean, text: string) => void }>} */
+    this.viewer = Math.random().toString(36).slice(2);
+    this.filter = "";
+    /** @type {Map<string, { sent: number, heard: boolean, done: (ok: boolean, text: string) => void }>} */
     this.asked = new Map();
     /** @type {Set<View>} */ this.views = new Set();
     /** @type {Map<string, boolean>} */ this.folds = new Map();
@@ -150,7 +152,7 @@ class Store {
 
   /** @param {Row} snapshot */
   load(snapshot) {
-    if (!snapshot || !snapshot.tables || snapshot.version < this.version) return;
+    if (!snapshot || !snapshot.tables || snapshot.version < this.version + (this.waiting ? 0 : 1)) return;
     this.version = snapshot.version;
     this.live = snapshot.tables;
     this.waiting = false;
@@ -190,7 +192,7 @@ class Store {
 
   /** @param {Row} message */
   show(message) {
-    if (this.wanted === undefined) return; // back to live meanwhile
+    if (this.wanted === undefined || message.viewer !== this.viewer) return; // back to live meanwhile, or another tab's
     const first = this.past === null || message.from === 0;
     if (first) this.past = {};
     const changes = merge(/** @type {Tables} */ (this.past), message);
@@ -206,11 +208,11 @@ class Store {
     if (at === undefined) {
       this.past = null;
       this.asking = false;
-      this.model.send({ op: "live" });
+      this.model.send({ op: "live", viewer: this.viewer });
       this.tell(null);
     } else if (!this.asking) {
       this.asking = true;
-      this.model.send({ op: "at", at });
+      this.model.send({ op: "at", at, viewer: this.viewer });
     }
   }
 
@@ -226,13 +228,13 @@ class Store {
    * @param {(ok: boolean, text: string) => void} done
    */
   ask(content, done) {
-    const id = ++this.requests;
+    const id = `${this.viewer}-${++this.requests}`;
     this.asked.set(id, { sent: performance.now(), heard: false, done });
     this.model.send({ ...content, id });
     setTimeout(() => this.tell(new Map()), BUSY_AFTER_MS + 50);
   }
 
-  /** @param {number} id */
+  /** @param {string} id */
   noted(id) {
     const request = this.asked.get(id);
     if (request) request.heard = true;
@@ -242,7 +244,8 @@ class Store {
   answered(answer) {
     const request = this.asked.get(answer.id);
     this.asked.delete(answer.id);
-    if (request) request.done(answer.ok, answer.text);
+    if (answer.id && !request) return; // another tab's
+    request?.done(answer.ok, answer.text);
     for (const view of this.views) view.say(answer.text, !answer.ok);
   }
 
@@ -869,11 +872,13 @@ function timeline(view) {
     attr(g, "data-again", row.tries > 1 ? "" : null);
     attr(g, "data-block", row.jobs > 1 ? "" : null);
     attr(g.children[0], "d", outline(from, to, top, row.state === "lost"));
-    const label = row.jobs > 1 ? `${row.jobs} jobs` : `${row.tries > 1 ? ordinal(row.tries) + " " : ""}${row.index ?? row.label ?? row.task ?? row.path}`;
+    const name = String(row.index ?? row.label ?? row.task ?? row.path);
+    const labels = row.jobs > 1 ? [`${row.jobs} jobs`, String(row.jobs)] : row.tries > 1 ? [`${ordinal(row.tries)} ${name}`, ordinal(row.tries)] : [name];
     const room = Math.floor((to - from - 6) / 6.2);
+    const label = labels.find((text) => text.length <= room) ?? (row.index === undefined && room > 3 ? name.slice(0, room - 1) + "…" : "");
     attr(g.children[1], "x", String(from + 4));
     attr(g.children[1], "y", String(top));
-    put(g.children[1], room >= label.length ? label : room > 3 ? label.slice(0, room - 1) + "…" : "");
+    put(g.children[1], label);
     put(g.children[2], barText(row));
   }
 
@@ -960,7 +965,7 @@ function barText(row) {
 
 /** @param {Row} move */
 function moveText(move) {
-  const job = move.index === undefined ? move.path : `#${move.index}`;
+  const job = stepName(move);
   if (move.noticed_ms === undefined) return `${job}: lost`;
   const noticed = `noticed and queued again in ${millis(move.noticed_ms)}`;
   return move.to === undefined ? `${job}: ${noticed}` : `${job} → ${move.to}: ${noticed}, waited ${millis(move.waited_ms ?? 0)} for a slot`;
@@ -1028,7 +1033,7 @@ function workers(view) {
     made.el.dataset.state = row.state;
     put(made.name, `${GLYPHS[row.state] ?? ""} ${key} ${row.state === "up" ? "" : word(row.state)}`.trim());
     put(made.pid, row.pid === undefined ? "" : String(row.pid));
-    const running = (row.running ?? []).map(shortPath).join(", ");
+    const running = (row.running ?? []).join(", ");
     put(made.runs, row.state === "up" || row.state === "draining" ? running + (row.more ? ` and ${row.more} more` : "") || "–" : "");
     put(made.done, String(row.done ?? 0) + (row.lost ? ` (lost ${row.lost})` : ""));
     const gone = ["killed", "lost", "left"].includes(row.state);
@@ -1041,8 +1046,8 @@ function workers(view) {
   } };
 }
 
-/** Of an item, its number. @param {string} path */
-const shortPath = (path) => (path.includes("/") ? `#${path.split("/").slice(1).join("/")}` : `step ${path}`);
+/** Of an item, its number. @param {Row} row */
+const stepName = (row) => (row.index === undefined ? `step ${row.path ?? ""}` : `#${row.index}`);
 
 /** @param {View} view @returns {Section} */
 function queues(view) {
@@ -1101,7 +1106,7 @@ function output(view) {
     const who = h("span", { class: "afx-help" }), text = h("span", { class: "afx-print" });
     return { el: h("li", {}, who, text), who, text };
   }, (made, row) => {
-    put(made.who, `${shortPath(row.path ?? "")} on ${row.worker ?? "?"} `);
+    put(made.who, `${stepName(row)} on ${row.worker ?? "?"} `);
     put(made.text, row.text);
   }, (a, b) => Number(a) - Number(b));
   return { el, update(changes) {
@@ -1120,11 +1125,13 @@ function log(view) {
   const filter = /** @type {HTMLInputElement} */ (h("input", { type: "search", "aria-label": "Filter events", placeholder: "Filter: lost, w1, 3/17 …" }));
   const count = h("span", { class: "afx-help", role: "status" });
   const el = section("log", "Events", h("div", { class: "afx-filter" }, filter, count), scroll);
+  filter.value = store.filter;
   let drawn = 0, due = false;
   const text = (/** @type {Row} */ row) => `${row.type} ${row.path ?? ""} ${row.task ?? ""} ${row.worker ?? ""} ${row.detail}`.replaceAll("_", " ").toLowerCase();
   function draw() {
     due = false;
     drawn = performance.now();
+    store.filter = filter.value;
     const wanted = filter.value.trim().replaceAll("_", " ").toLowerCase();
     const all = Object.entries(store.rows("log"));
     const found = all.filter(([, row]) => !wanted || text(row).includes(wanted)).sort((a, b) => Number(b[0]) - Number(a[0]));

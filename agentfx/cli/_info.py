@@ -38,20 +38,26 @@ def doctor(
     url: Url = None, token: Token = None, home: HomeOption = None, as_json: AsJson = False
 ) -> None:
     """Check everything that can be wrong, and say how to mend it."""
-    rows = list(_findings(Where.of(url, token, home)))
+    rows = list(findings(Where.of(url, token, home)))
     show(rows, ("check", "ok", "found", "mend"), as_json=as_json)
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 
 
-def _findings(where: Where) -> Iterator[dict[str, Any]]:
+def findings(where: Where) -> Iterator[dict[str, Any]]:
+    """What was looked at: `check`, `ok`, `found`, and how to `mend` it."""
+    yield from machine_findings(where)
+    yield from _engine(where)
+
+
+def machine_findings(where: Where) -> Iterator[dict[str, Any]]:
+    """What was looked at on this machine, without the engine."""
     new_enough = sys.version_info >= (3, 11)
     yield _row("python", new_enough, platform.python_version(), "use Python 3.11 or newer")
     yield _row("iii SDK", bool(_version("iii-sdk")), _version("iii-sdk"), "pip install iii-sdk")
     yield _folder(where)
     yield _disk(where)
     yield _loopback()
-    yield from _engine(where)
 
 
 def _row(check: str, ok: bool, found: str, mend: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Callable
-from typing import Any, Never
+from typing import Never
 
 from agentfx.notebook._errors import UserError
 
@@ -65,7 +65,7 @@ def _run_dist(parser: MagicParser) -> None:
     _program(parser)
     parser.add_argument("--run-id", metavar="ID", help="a new one, or of a run to go on with")
     parser.add_argument("--fresh", action="store_true", help="start over")
-    parser.add_argument("--workers", type=int, default=2, help="of this folder's cluster, at least")
+    parser.add_argument("--workers", type=int, help="of this folder's cluster, at least")
     parser.add_argument("--detach", action="store_true", help="do not wait for the end")
 
 
@@ -139,9 +139,3 @@ def _made(name: str) -> MagicParser:
 
 PARSERS: dict[str, MagicParser] = {name: _made(name) for name in _MAGICS}
 """What each magic takes."""
-
-
-def first_word(line: str) -> tuple[str, list[str], Any]:
-    """For completion: the magic of a line, the words after it, and its parser."""
-    name, *words = line.lstrip("%").split(" ")
-    return name, words, PARSERS.get(name)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentfx.notebook._clicks import nest_asyncio_is_patched_in
+from agentfx.notebook._completion import Completer
+from agentfx.notebook._displays import register_displays, unregister_displays
 from agentfx.notebook._kit import the_kit
 from agentfx.notebook._magics import AWAITED, NotebookMagics
 from agentfx.notebook._transformer import AwaitMagics
@@ -28,6 +30,8 @@ def load(shell: Any) -> None:
     transformer = AwaitMagics(shell, AWAITED)
     shell.input_transformers_post.append(transformer)
     shell.events.register("pre_run_cell", magics.before_cell)
+    register_displays(shell)
+    Completer(shell, the_kit()).register()
     _loaded.append(_Loaded(shell, magics, magics.register(), transformer))
     if nest_asyncio_is_patched_in():
         warnings.warn(
@@ -45,6 +49,7 @@ def unload(shell: Any, *, leave: bool = True) -> None:
         _loaded.remove(loaded)
         shell.input_transformers_post.remove(loaded.transformer)
         shell.events.unregister("pre_run_cell", loaded.magics.before_cell)
+        unregister_displays(shell)
         for kind, name in loaded.names:
             shell.magics_manager.magics[kind].pop(name, None)
     if leave:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from agentfx.notebook._log import plain
+from agentfx.notebook._roster import step_name
 from agentfx.notebook._tables import Row, Snapshot
 from agentfx.notebook._words import (
     GLYPHS,
@@ -16,7 +17,6 @@ from agentfx.notebook._words import (
     millis,
     rows_of,
     run_of,
-    step_name,
     tree_lines,
     word,
 )
@@ -97,7 +97,7 @@ def _line(line: Line) -> str:
 def _move(row: Row) -> tuple[str, ...]:
     noticed, waited = row.get("noticed_ms"), row.get("waited_ms")
     return (
-        step_name(row["path"]), row["from"], row.get("to", ""),
+        step_name(row), row["from"], row.get("to", ""),
         "" if noticed is None else millis(noticed), "" if waited is None else millis(waited),
     )  # fmt: skip
 

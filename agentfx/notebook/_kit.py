@@ -18,9 +18,13 @@ DEFAULT_WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """What a cluster should have; see `agentfx.local`."""
+    """What a cluster should have; see `agentfx.local`.
 
-    workers: int = DEFAULT_WORKERS
+    Attributes:
+        workers: How many there are afterwards, at least; None for some if there are none.
+    """
+
+    workers: int | None = None
     tasks: tuple[str, ...] = ()
     slots: int = 4
     url: str | None = None
@@ -28,16 +32,20 @@ class ClusterOptions:
     config: str | None = None
 
 
-@dataclass(slots=True)
-class Driven:
-    """A run that this kernel drives.
+class KernelRun(Run[Any, Any]):
+    """A run that is driven on a thread of this kernel; any loop may wait for it.
 
     Attributes:
         exit: How it ends; done when it has ended.
     """
 
-    run: Run[Any, Any]
-    exit: "Future[Exit[Any, Any]]"
+    def __init__(self, run: Run[Any, Any], exit_: "Future[Exit[Any, Any]]") -> None:
+        super().__init__(run.id, run._backend, run._task)
+        self.exit = exit_
+
+    async def result(self) -> Exit[Any, Any]:
+        """See `Run.result`."""
+        return await asyncio.shield(asyncio.wrap_future(self.exit))
 
 
 @dataclass(slots=True)
@@ -63,7 +71,7 @@ class Kit:
         self.clock = clock or SystemClock()
         self.cluster = LoopThread("agentfx-cluster")
         self.driver = LoopThread("agentfx-driver")
-        self.driven: dict[str, Driven] = {}
+        self.driven: dict[str, KernelRun] = {}
         self._home_given = home
         self._held: _Held | None = None
         self._opening = asyncio.Lock()
@@ -80,13 +88,10 @@ class Kit:
 
     # What runs on the cluster's thread
 
-    async def engine(self, workers: int = DEFAULT_WORKERS) -> Engine:
+    async def engine(self) -> Engine:
         """The engine to use: the one in use, else `III_URL`'s, else this folder's cluster.
 
         A cluster that does not run yet is started.
-
-        Args:
-            workers: How many a cluster of this folder has at least.
 
         Raises:
             ClusterError: It did not start.
@@ -97,7 +102,21 @@ class Kit:
                 if found is not None and found.home is None:
                     await self._hold(connect(home=str(self.home.path)))
                 else:
-                    await self._hold(self._local(ClusterOptions(workers)))
+                    await self._hold(self._local(ClusterOptions()))
+            assert self._held is not None  # noqa: S101 - opened now
+            return self._held.engine
+
+    async def engine_with_workers(self, workers: int | None) -> Engine:
+        """The engine to use, and workers to run on.
+
+        Args:
+            workers: How many a cluster of this folder has at least, None for some.
+
+        Raises:
+            ClusterError: It did not start.
+        """
+        await self.engine()
+        async with self._opening:
             return await self._with_workers(ClusterOptions(workers))
 
     async def up(self, options: ClusterOptions) -> Engine:
@@ -127,7 +146,10 @@ class Kit:
         engine = self._held.engine
         if isinstance(engine, Cluster):
             there = [row for row in await engine.workers() if row["state"] != "draining"]
-            missing = range(options.workers - len(there))
+            wanted = options.workers
+            if wanted is None:
+                wanted = len(there) or DEFAULT_WORKERS
+            missing = range(wanted - len(there))
             # They belong to the folder, not to this kernel: others go on when it ends.
             spawned = [await engine.spawn(slots=options.slots, owned=False) for _ in missing]
             await engine.joined(spawned)
@@ -203,7 +225,7 @@ class Kit:
         *,
         fresh: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Driven:
+    ) -> KernelRun:
         """Drive a run on the driver's thread; returns once it is on record.
 
         Args:
@@ -219,12 +241,12 @@ class Kit:
             return known
         begin = _begin(program, env, engine, run_id, loop, fresh=fresh)
         run = await asyncio.wrap_future(self.driver.submit(begin))
-        driven = Driven(run, self.driver.submit(run.result()))
+        driven = KernelRun(run, self.driver.submit(run.result()))
         self.driven[run_id] = driven
         driven.exit.add_done_callback(lambda _: self._forget(run_id, driven))
         return driven
 
-    def _forget(self, run_id: str, driven: Driven) -> None:
+    def _forget(self, run_id: str, driven: KernelRun) -> None:
         if self.driven.get(run_id) is driven:
             del self.driven[run_id]
 

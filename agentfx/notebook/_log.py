@@ -56,7 +56,7 @@ class Log:
         row: dict[str, Any] = {"at": round(seconds, 3)}
         row.update(
             (name, event[name])
-            for name in ("path", "task", "worker")
+            for name in ("path", "index", "task", "worker")
             if event.get(name) is not None
         )
         if event["type"] == "output":

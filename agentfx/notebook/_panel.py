@@ -8,6 +8,7 @@ from agentfx._errors import AgentfxError
 from agentfx.cluster import Engine
 from agentfx.notebook._html import render_html
 from agentfx.notebook._kit import Kit
+from agentfx.notebook._replay import More, Replay
 from agentfx.notebook._tables import Snapshot
 from agentfx.notebook._text import render_text
 from agentfx.notebook._view import View
@@ -15,6 +16,8 @@ from agentfx.notebook._watch import look_around
 from agentfx_widgets import Panel
 
 TICK_SECONDS = 1 / 15
+MOST_VIEWERS = 8
+"""Tabs that look at the past at the same time."""
 Action = Callable[[dict[str, Any]], Awaitable[str]]
 
 
@@ -26,16 +29,23 @@ class RunPanel:
     Args:
         kit: Of this kernel.
         view: Of the run.
+        more: Where its events come from, for looks at the past.
         engine: Where it runs, None for a run in memory.
         unwatched: Called when somebody wants to stop watching.
     """
 
     def __init__(
-        self, kit: Kit, view: View, engine: Engine | None, unwatched: Callable[[], None]
+        self,
+        kit: Kit,
+        view: View,
+        more: More,
+        engine: Engine | None,
+        unwatched: Callable[[], None],
     ) -> None:
-        self._kit, self._view, self._engine = kit, view, engine
+        self._kit, self._view, self._more, self._engine = kit, view, more, engine
         self._unwatched = unwatched
         self._sent = 0
+        self._replays: dict[str, Replay] = {}
         self._actions: dict[str, Action] = {
             "kill": self._kill,
             "stop": self._stop,
@@ -99,23 +109,43 @@ class RunPanel:
             self._view.open(str(message["path"]), int(message["page"]))
         elif operation == "close":
             self._view.close(str(message["path"]))
+        elif operation == "at":
+            await self._look(str(message.get("viewer")), float(message["at"]))
+        elif operation == "live":
+            self._replays.pop(str(message.get("viewer")), None)
         elif operation in self._actions:
             await self._do(self._actions[operation], message)
+
+    async def _look(self, viewer: str, at: float) -> None:
+        """Send a moment of the past to whoever asks for it."""
+        replay = self._replays.get(viewer)
+        if replay is None:
+            while len(self._replays) >= MOST_VIEWERS:
+                self._replays.pop(next(iter(self._replays)))
+            replay = self._replays[viewer] = Replay(self._view, self._more)
+        try:
+            diff = await replay.at(at)
+        except AgentfxError as error:
+            self.widget.answer(None, f"the past cannot be shown: {error}", ok=False)
+        else:
+            self.widget.past(viewer, at, diff)
 
     async def _do(self, action: Action, message: dict[str, Any]) -> None:
         try:
             text, ok = await action(message), True
         except AgentfxError as error:
             text, ok = str(error), False
-        if self._engine is not None:
-            await look_around(self._engine, self._view)
         self.push()
         self.widget.answer(message.get("id"), text, ok=ok)
+        if self._engine is not None:
+            await look_around(self._engine, self._view)
+            self.push()
 
     async def _kill(self, message: dict[str, Any]) -> str:
         label = str(message["worker"])
         self._view.kill_asked(label)
         await (await self._kit.own_cluster()).kill(label)
+        self._view.killed(label)
         return f"killed {label}: what it ran starts elsewhere"
 
     async def _stop(self, message: dict[str, Any]) -> str:

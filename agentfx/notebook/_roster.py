@@ -32,6 +32,12 @@ class _Worker:
         return {name: value for name, value in row.items() if value is not None}
 
 
+def step_name(event: Fields) -> str:
+    """A step in a table: of an item, its number."""
+    index = event.get("index")
+    return f"step {event.get('path')}" if index is None else f"#{index}"
+
+
 class Roster:
     """Takes events and keeps the table `workers` up to date."""
 
@@ -62,7 +68,7 @@ class Roster:
         """A job started or ended somewhere."""
         job = event.get("job") or ""
         if kind == "job_started":
-            self._of(event.get("worker") or "?").running[job] = event.get("path") or ""
+            self._of(event.get("worker") or "?").running[job] = step_name(event)
             return
         for worker in self._workers.values():
             if worker.running.pop(job, None) is not None:
@@ -70,6 +76,11 @@ class Roster:
                 self._dirty.add(worker.label)
         if kind in ("job_done", "job_failed", "job_dead") and event.get("worker"):
             self._of(event["worker"]).done += 1
+
+    def killed(self, label: str) -> None:
+        """A worker was killed on purpose, and its process is gone."""
+        self._asked.add(label)
+        self._of(label).state = "killed"
 
     def kill_asked(self, label: str) -> None:
         """Somebody is about to kill a worker: that it will be lost is no accident."""

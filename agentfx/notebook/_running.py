@@ -10,16 +10,17 @@ from typing import Any
 
 from agentfx.algebra import AnyEffect, Exit, Ok, brief
 from agentfx.cluster import Cluster, Engine, load_program
-from agentfx.interpreters import BackendError, Run, run_memory
+from agentfx.interpreters import BackendError, run_memory
 from agentfx.jobs._event import Event
 from agentfx.notebook._clicks import click_notice
 from agentfx.notebook._errors import UserError
 from agentfx.notebook._identity import CellKey, unfinished
-from agentfx.notebook._kit import DEFAULT_WORKERS, Driven, Kit
+from agentfx.notebook._kit import KernelRun, Kit
 from agentfx.notebook._log import plain
 from agentfx.notebook._loop import WAKE_SECONDS, awaited
 from agentfx.notebook._outline import Stage, outline
 from agentfx.notebook._panel import RunPanel
+from agentfx.notebook._replay import More
 from agentfx.notebook._screen import Screen
 from agentfx.notebook._view import View
 from agentfx.notebook._watch import follow, keep_looking, look_around
@@ -36,13 +37,13 @@ class DistOptions:
     Attributes:
         run_id: New or known; without it a cell goes on with its own unfinished run.
         fresh: Start over.
-        workers: How many a cluster of this folder has at least.
+        workers: How many a cluster of this folder has at least, None for some.
         cell: Whose run it is, None for one that no cell has.
     """
 
     run_id: str | None = None
     fresh: bool = False
-    workers: int = DEFAULT_WORKERS
+    workers: int | None = None
     cell: CellKey | None = None
 
 
@@ -53,6 +54,7 @@ class Watched:
     Attributes:
         exit: How it ends; done when the panel shows the end as well.
         left: Done when somebody pressed "Stop watching".
+        run: The run itself, to wait for or to cancel; None for one in memory.
     """
 
     run_id: str
@@ -60,13 +62,8 @@ class Watched:
     panel: RunPanel
     exit: "Future[Exit[Any, Any]]"
     left: "Future[None]"
-    driven: Driven | None = None
+    run: KernelRun | None = None
     watching: "asyncio.Task[None] | None" = None
-
-    @property
-    def run(self) -> Run[Any, Any] | None:
-        """The run itself, to wait for or to cancel."""
-        return None if self.driven is None else self.driven.run
 
 
 @dataclass(slots=True)
@@ -88,6 +85,7 @@ class Runner:
 
     def __init__(self, kit: Kit, screen: Screen) -> None:
         self._kit, self._screen = kit, screen
+        self._memory: list[dict[str, Any]] = []
 
     # On an engine
 
@@ -125,7 +123,7 @@ class Runner:
         options: DistOptions,
         loop: asyncio.AbstractEventLoop | None,
     ) -> Watched:
-        watched.driven = await self._kit.drive(
+        watched.run = await self._kit.drive(
             program, env, chosen.engine, chosen.run_id, fresh=options.fresh, loop=loop
         )
         watching = self._watch(watched, chosen.engine)
@@ -135,7 +133,7 @@ class Runner:
     async def _choose(self, options: DistOptions) -> _Chosen:
         kit = self._kit
         known = kit.engine_in_use
-        engine = await kit.engine(options.workers)
+        engine = await kit.engine_with_workers(options.workers)
         chosen = _Chosen(engine, options.run_id or "")
         if known is None:
             chosen.said.append(f"running on {engine.url} ({engine.found.how})")
@@ -172,14 +170,15 @@ class Runner:
         watching = mode != "detached" and engine is not None
         view.note(notice=click_notice(mode), watched=watching or None, foreign=foreign or None)
         left: Future[None] = Future()
-        panel = RunPanel(self._kit, view, engine, lambda: _set(left))
+        more = _events_of(engine, run_id) if engine is not None else self._remembered
+        panel = RunPanel(self._kit, view, more, engine, lambda: _set(left))
         panel.render()
         self._screen.show(panel.widget)
         return Watched(run_id, view, panel, Future(), left)
 
     async def _watch(self, watched: Watched, engine: Engine) -> None:
         """Bring the panel up to date until the run has ended, and on from there."""
-        kit, view, panel, driven = self._kit, watched.view, watched.panel, watched.driven
+        kit, view, panel, driven = self._kit, watched.view, watched.panel, watched.run
         assert driven is not None  # noqa: S101 - set before
         following = asyncio.ensure_future(follow(engine, view, kit.clock))
         pushing = asyncio.ensure_future(panel.keep_pushing())
@@ -237,11 +236,24 @@ class Runner:
 
     # In this process
 
+    def _note_into(self, view: View) -> Callable[[Event], None]:
+        def note(event: Event) -> None:
+            row = event.model_dump(exclude_none=True)
+            self._memory.append(row)
+            view.apply([row])
+
+        return note
+
+    async def _remembered(self, after: int) -> list[dict[str, Any]]:
+        return self._memory[after : after + 1000]  # numbered from 1
+
     async def memory(self, program: AnyEffect, env: Any) -> Exit[Any, Any]:
         """Run a program in this process, on the loop of the cell."""
         watched = self._show("", None, outline(program), "memory")
         pushing = self._kit.cluster.submit(watched.panel.keep_pushing())
-        running = asyncio.ensure_future(run_memory(program, env, observe=_into(watched.view)))
+        running = asyncio.ensure_future(
+            run_memory(program, env, observe=self._note_into(watched.view))
+        )
         try:
             while not running.done():
                 await asyncio.wait({running}, timeout=WAKE_SECONDS)
@@ -255,8 +267,8 @@ class Runner:
             self._screen.update(watched.panel.widget)
 
 
-def _into(view: View) -> Callable[[Event], None]:
-    return lambda event: view.apply([event.model_dump(exclude_none=True)])
+def _events_of(engine: Engine, run_id: str) -> More:
+    return lambda after: engine.events(run_id, after, 0.0)
 
 
 def _set(left: "Future[None]") -> None:

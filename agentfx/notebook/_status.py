@@ -71,7 +71,7 @@ def up(
     options = ClusterOptions(workers, tasks, slots, url, token, config)
 
     async def go() -> Status:
-        return await _status(await chosen.up(options))
+        return await status_of(await chosen.up(options))
 
     return chosen.call(go())
 
@@ -90,9 +90,10 @@ def status(*, kit: Kit | None = None) -> Status:
         found = chosen.home.find()
         where = f"a cluster runs in {chosen.home.path}, not used by this kernel yet"
         return Status(None, where if found is not None else "%agentfx up starts one")
-    return chosen.call(_status(engine))
+    return chosen.call(status_of(engine))
 
 
-async def _status(engine: Engine) -> Status:
+async def status_of(engine: Engine) -> Status:
+    """An engine and its workers, as they are now."""
     workers = await engine.request("workers::list", {})
     return Status(engine.url, engine.found.how, tuple(workers))

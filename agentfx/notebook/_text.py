@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from agentfx.notebook._log import plain
+from agentfx.notebook._roster import step_name
 from agentfx.notebook._tables import Snapshot
 from agentfx.notebook._words import (
     GLYPHS,
@@ -11,7 +12,6 @@ from agentfx.notebook._words import (
     millis,
     rows_of,
     run_of,
-    step_name,
     tree_lines,
     word,
 )
@@ -30,7 +30,7 @@ def render_text(snapshot: Snapshot) -> str:
         said = f"noticed and queued again in {millis(row['noticed_ms'])}"
         if row.get("waited_ms") is not None:
             said += f", waited {millis(row['waited_ms'])} for a slot"
-        lines.append(f"{step_name(row['path'])} {went}: {said}")
+        lines.append(f"{step_name(row)} {went}: {said}")
     workers = sorted(rows_of(snapshot, "workers"))
     if run.get("kind") == "dist" and workers:
         said = ", ".join(

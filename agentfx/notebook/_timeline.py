@@ -13,6 +13,8 @@ BarState: TypeAlias = Literal["running", "done", "failed", "lost", "dead", "canc
 LONG_GAP_SECONDS = 3.0
 """A pause of the whole cluster that is longer is drawn as a break, not to scale."""
 GAP_SHOWN_SECONDS = 0.5
+OVERLAP_SECONDS = 0.005
+"""A slot's next start may be told of before its last end: by so much at most."""
 DETAIL = 240
 """About so many finished bars are on show one by one; older ones are drawn as blocks."""
 BLOCK_JOBS = 60
@@ -41,9 +43,9 @@ class Bar:
     task: str | None
     label: str | None
     worker: str
-    lane: int
     begin: float
     tries: int
+    lane: int = -1
     end: float | None = None
     state: BarState = "running"
     jobs: int = 1
@@ -73,7 +75,7 @@ class Move:
     path: str
     index: int | None
     worker: str
-    lane: int
+    was: Bar
     lost: float
     known_at: float
     lost_ms: float
@@ -86,7 +88,7 @@ class Move:
         """As JSON for a front end."""
         row: dict[str, Any] = {
             "path": self.path, "index": self.index, "from": self.worker, "bar": self.bar,
-            "lane": self.lane, "lost": round(self.lost, 4),
+            "lane": self.was.lane, "lost": round(self.lost, 4),
             "noticed_ms": self.noticed_ms, "waited_ms": self.waited_ms,
         }  # fmt: skip
         if self.to is not None:
@@ -99,7 +101,7 @@ class Move:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    busy: Bar | None = None
+    last: Bar | None = None
     plain: deque[Bar] = field(default_factory=deque[Bar])
     block: Bar | None = None
     blocks: int = 0
@@ -114,6 +116,8 @@ class Timeline:
         self._last_at = 0.0
         self._lanes: dict[str, list[_Lane]] = {}
         self._open: dict[str, list[Bar]] = {}
+        self._unplaced: list[Bar] = []
+        self._ended: list[Bar] = []
         self._moving: dict[str, Move] = {}
         self._dirty_bars: dict[str, Bar | None] = {}
         self._dirty_moves: dict[str, Move] = {}
@@ -149,13 +153,11 @@ class Timeline:
         job, path = event.get("job") or "", event.get("path") or ""
         attempt, delivery = event.get("attempt") or 1, event.get("delivery") or 1
         worker = event.get("worker") or "?"
-        number, lane = self._free_lane(worker)
         bar = Bar(
             f"{path}#{attempt}/{delivery}", path, event.get("index"), event.get("task"),
-            event.get("label"), worker, number, self.seconds(event["at"]),
-            attempt + delivery - 1,
+            event.get("label"), worker, self.seconds(event["at"]), attempt + delivery - 1,
         )  # fmt: skip
-        lane.busy = bar
+        self._unplaced.append(bar)
         self._open.setdefault(job, []).append(bar)
         self._dirty_bars[bar.key] = bar
         move = self._moving.pop(job, None)
@@ -165,14 +167,6 @@ class Timeline:
             self._dirty_moves[move.bar] = move
             self.moved += 1
 
-    def _free_lane(self, worker: str) -> tuple[int, _Lane]:
-        lanes = self._lanes.setdefault(worker, [])
-        for number, lane in enumerate(lanes):
-            if lane.busy is None:
-                return number, lane
-        lanes.append(_Lane())
-        return len(lanes) - 1, lanes[-1]
-
     def _lose(self, event: Fields) -> None:
         job, ms = event.get("job") or "", event.get("ms") or 0.0
         bar = self._of(job, event)
@@ -181,7 +175,7 @@ class Timeline:
         # Its worker was gone before anybody could be certain of it.
         lost = max(self.seconds(event["at"] - ms / 1000), bar.begin)
         self._finish(job, bar, lost, "lost")
-        move = Move(bar.key, bar.path, bar.index, bar.worker, bar.lane, lost, event["at"], ms)
+        move = Move(bar.key, bar.path, bar.index, bar.worker, bar, lost, event["at"], ms)
         self._moving[job] = self._dirty_moves[bar.key] = move
 
     def _requeue(self, event: Fields) -> None:
@@ -215,11 +209,24 @@ class Timeline:
         if not bars:
             del self._open[job]
         self._dirty_bars[bar.key] = bar
-        lane = self._lanes[bar.worker][bar.lane]
-        lane.busy = None
         if state == "done" and bar.tries == 1:
+            self._ended.append(bar)
+
+    # Lanes are given when all that was told together is known: the end of one start makes room
+    # for the next, and may be told of after it.
+
+    def _place(self) -> None:
+        for bar in sorted(self._unplaced, key=lambda bar: bar.begin):
+            lanes = self._lanes.setdefault(bar.worker, [])
+            bar.lane = next((n for n, lane in enumerate(lanes) if _is_free(lane, bar)), len(lanes))
+            if bar.lane == len(lanes):
+                lanes.append(_Lane())
+            lanes[bar.lane].last = bar
+        for bar in self._ended:
+            lane = self._lanes[bar.worker][bar.lane]
             lane.plain.append(bar)
             self._fold(lane)
+        self._unplaced, self._ended = [], []
 
     def _fold(self, lane: _Lane) -> None:
         """Draw the oldest plain bars of a lane as one block, when there are many."""
@@ -231,7 +238,7 @@ class Timeline:
                 lane.blocks += 1
                 key = f"{bar.worker}/{bar.lane}/{lane.blocks}"
                 block = Bar(
-                    key, "", None, None, None, bar.worker, bar.lane, bar.begin, 1, state="done"
+                    key, "", None, None, None, bar.worker, bar.begin, 1, bar.lane, state="done"
                 )
                 block.jobs, lane.block = 0, block
             block.jobs, block.end = block.jobs + 1, bar.end
@@ -241,11 +248,10 @@ class Timeline:
     def mark(self, kind: str, event: Fields) -> None:
         """Something happened to the cluster or to the driver."""
         at: float = event["at"]
-        gap = at - self._last_at
-        still = kind == "services_restarted" or (kind == "run_attached" and not self._open)
-        if still and gap > LONG_GAP_SECONDS and self._origin is not None:
-            begin = self.seconds(self._last_at)
-            self._cut += gap - GAP_SHOWN_SECONDS
+        cut = self._cut_before(event)
+        if cut:
+            begin, gap = self.seconds(self._last_at), cut + GAP_SHOWN_SECONDS
+            self._cut += cut
             row: Row = {"kind": "break", "at": round(begin, 4), "seconds": round(gap, 1)}
             self._marks[f"{event['seq']}~"] = row
         row = {"kind": kind, "at": round(self.seconds(at), 4)}
@@ -253,10 +259,23 @@ class Timeline:
             row["worker"] = event["worker"]
         self._marks[str(event["seq"])] = row
 
+    def _cut_before(self, event: Fields) -> float:
+        """Seconds before an event in which nothing can have gone on, beyond those shown."""
+        kind, gap = event["type"], event["at"] - self._last_at
+        still = kind == "services_restarted" or (kind == "run_attached" and not self._open)
+        if not still or gap <= LONG_GAP_SECONDS or self._origin is None:
+            return 0.0
+        return float(gap - GAP_SHOWN_SECONDS)
+
+    def when(self, event: Fields) -> float:
+        """Where the next event will stand on the timeline."""
+        return self.seconds(event["at"]) - self._cut_before(event)
+
     # Rows
 
     def flush(self, tables: Tables) -> None:
         """Bring the tables up to date."""
+        self._place()
         for key, bar in self._dirty_bars.items():
             if bar is None:
                 tables.drop("bars", key)
@@ -267,3 +286,8 @@ class Timeline:
         for key, row in self._marks.items():
             tables.put("marks", key, row)
         self._dirty_bars, self._dirty_moves, self._marks = {}, {}, {}
+
+
+def _is_free(lane: _Lane, bar: Bar) -> bool:
+    end = None if lane.last is None else lane.last.end
+    return lane.last is None or (end is not None and end <= bar.begin + OVERLAP_SECONDS)

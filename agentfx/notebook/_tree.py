@@ -182,6 +182,10 @@ class Tree:
 
     # Rows
 
+    def show_as(self, other: "Tree") -> None:
+        """Show the same pages as another tree."""
+        self._pages = {path: set(pages) for path, pages in other._pages.items()}
+
     def open(self, path: str, page: int) -> None:
         """Show a page of a fan-out's items."""
         self._pages.setdefault(path, set()).add(page)

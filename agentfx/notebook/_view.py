@@ -46,7 +46,8 @@ class View:
     """
 
     def __init__(self, run: str = "", kind: Kind = "dist", stages: Iterable[Stage] = ()) -> None:
-        self.run, self._kind, self._stages = run, kind, tuple(stages)
+        self.run, self._stages = run, tuple(stages)
+        self._kind: Kind = kind
         self._lock = threading.RLock()
         self._tables = Tables()
         self._totals = _Totals()
@@ -154,6 +155,11 @@ class View:
         with self._lock:
             self._roster.kill_asked(label)
 
+    def killed(self, label: str) -> None:
+        """A worker was killed on purpose, and its process is gone."""
+        with self._lock:
+            self._roster.killed(label)
+
     def workers(self, rows: Iterable[Fields]) -> None:
         """What the services know of the workers now."""
         with self._lock:
@@ -184,7 +190,26 @@ class View:
         with self._lock:
             self._tree.close(path)
 
+    def empty(self) -> "View":
+        """A view of the same run before its first event; it knows the workers' processes."""
+        with self._lock:
+            view = View(self.run, self._kind, self._stages)
+            view._tree.show_as(self._tree)
+            view._extra = {**self._extra, "watched": False}
+            return view
+
     # How it stands
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run has started."""
+        with self._lock:
+            return self._totals.started_at is not None
+
+    def when(self, event: Fields) -> float:
+        """Where the next event will stand on the run's timeline."""
+        with self._lock:
+            return self._timeline.when(event)
 
     @property
     def is_over(self) -> bool:

@@ -201,11 +201,6 @@ def _depth(parent: str, nodes: dict[str, Row]) -> int:
     return depth
 
 
-def step_name(path: str) -> str:
-    """A step in a table: of an item, its number."""
-    return f"#{path.partition('/')[2]}" if "/" in path else f"step {path}"
-
-
 def rows_of(snapshot: Snapshot, table: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """Rows of a table, with their keys."""
     found: dict[str, Row] = snapshot["tables"].get(table, {})

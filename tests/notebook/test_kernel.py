@@ -1,0 +1,241 @@
+"""Cells in a real kernel, without a browser."""
+
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.notebook.kernel import Kernel, started_kernel
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+SETUP = "%load_ext agentfx\nimport agentfx as fx, asyncio"
+SLOW = """%%run_dist -o result {options}
+@fx.task("docs::fetch")
+async def fetch(n: int) -> int:
+    await asyncio.sleep({seconds})
+    return {returned}
+
+fetch.for_each(range({items}), concurrency=4).map(sum).named("total")
+"""
+
+
+def slow(*, items: int = 8, seconds: float = 0.3, returned: str = "n", options: str = "") -> str:
+    return SLOW.format(items=items, seconds=seconds, returned=returned, options=options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kernel")
+
+
+@pytest.fixture(scope="module")
+def kernel(folder: Path) -> Generator[Kernel]:
+    """A kernel with a cluster, shared by tests that leave both as they were."""
+    with started_kernel(folder) as kernel:
+        kernel.run(SETUP)
+        kernel.run("%agentfx up")
+        yield kernel
+        kernel.run("%agentfx down")
+
+
+def test_a_click_is_heard_while_the_cell_runs(kernel: Kernel) -> None:
+    cell = kernel.start(slow(), cell="a")
+    panel = kernel.open_panel()
+    time.sleep(0.4)
+    kernel.click(panel, op="spawn", id="1")
+    ran = kernel.collect(cell)
+    ((heard, _),) = ran.comm("heard")
+    ((answered, answer),) = ran.comm("answer")
+    ended = ran.messages[-1][0]
+    assert heard < answered < ended
+    assert answer["ok"], answer
+    label = answer["text"].split()[-1]
+    kernel.run(f"%workers stop {label}")
+    assert kernel.value("result") == "Ok(value=28)"
+
+
+def test_what_is_left_without_a_widget_is_the_end_of_the_run(kernel: Kernel) -> None:
+    (shown,) = kernel.run(slow(items=3, seconds=0.05), cell="b").shown
+    assert "3 of 3 steps ended" in shown["text/plain"]
+    assert "<b>done</b> <code>total</code>" in shown["text/html"]
+    assert "<script" not in shown["text/html"]
+    assert set(shown) == {
+        "text/plain", "text/html", "application/vnd.jupyter.widget-view+json",
+    }  # fmt: skip
+
+
+def test_a_changed_cell_runs_its_new_code(kernel: Kernel) -> None:
+    kernel.run(slow(items=3, seconds=0.01), cell="c")
+    assert kernel.value("result") == "Ok(value=3)"
+    kernel.run(slow(items=3, seconds=0.01, returned="n * 10"), cell="c")
+    assert kernel.value("result") == "Ok(value=30)"
+
+
+def test_a_task_that_was_defined_anew_in_another_cell_is_used(kernel: Kernel) -> None:
+    define = "@fx.task('t::one')\nasync def one() -> str: return '{}'\nprogram = one()"
+    kernel.run(define.format("old"))
+    kernel.run("%run_dist program -o result")
+    assert kernel.value("result") == "Ok(value='old')"
+    kernel.run(define.format("new"))
+    kernel.run("%run_dist program -o result")
+    assert kernel.value("result") == "Ok(value='new')"
+
+
+def test_interrupt_stops_watching_and_not_the_run(kernel: Kernel) -> None:
+    cell = kernel.start(slow(items=12, seconds=0.4), cell="d")
+    kernel.open_panel()
+    time.sleep(0.5)
+    begun = time.monotonic()
+    kernel.interrupt()
+    ran = kernel.collect(cell)
+    assert time.monotonic() - begun < 1.0
+    assert ran.status == "ok", ran.error
+    assert "stopped watching; run " in ran.text
+    run_id = ran.text.split("stopped watching; run ")[1].split()[0]
+    program = "fetch.for_each(range(12),concurrency=4).map(sum).named('total')"
+    kernel.run(f"%resume {run_id} {program} -o again")
+    assert kernel.value("again") == "Ok(value=66)"
+    kernel.run(f"told = %events {run_id}")
+    assert kernel.value("list(told['type']).count('job_done')") == "12"
+
+
+def test_the_same_cell_goes_on_with_the_run_it_left(kernel: Kernel) -> None:
+    source = slow(items=12, seconds=0.4)
+    cell = kernel.start(source, cell="e")
+    kernel.open_panel()
+    time.sleep(0.5)
+    kernel.interrupt()
+    kernel.collect(cell)
+    ran = kernel.run(source, cell="e")
+    assert "this cell's unfinished run" in ran.text
+    assert kernel.value("result") == "Ok(value=66)"
+
+
+@pytest.mark.parametrize("around", ["%%time\n", "%%capture captured\n"])
+def test_under_another_magic_the_cell_blocks_and_still_works(kernel: Kernel, around: str) -> None:
+    kernel.run(around + slow(items=2, seconds=0.01), cell="f")
+    assert kernel.value("result") == "Ok(value=1)"
+
+
+def test_it_can_be_used_where_nothing_is_awaited(kernel: Kernel) -> None:
+    kernel.run("%autoawait off")
+    kernel.run(slow(items=2, seconds=0.01), cell="g")
+    kernel.run("%autoawait on")
+    inside = "def f():\n    return get_ipython().run_line_magic('run_memory', 'program')\nf()"
+    kernel.run("program = fx.succeed(7)")
+    assert kernel.run(inside).shown[-1]["text/plain"] == "Ok(value=7)"
+
+
+def test_a_run_can_be_left_to_itself(kernel: Kernel) -> None:
+    begun = time.monotonic()
+    kernel.run(slow(items=8, seconds=0.5, options="--detach"), cell="h")
+    assert time.monotonic() - begun < 0.9
+    shown = kernel.run("result").shown[-1]
+    assert "running" in shown["text/html"]
+    assert kernel.run("await result.result()").shown[-1]["text/plain"] == "Ok(value=28)"
+
+
+def test_capabilities_run_on_the_kernels_own_loop(kernel: Kernel) -> None:
+    kernel.run(
+        "from abc import abstractmethod\n"
+        "class Here(fx.Capability):\n"
+        "    @abstractmethod\n"
+        "    async def same(self) -> bool: ...\n"
+        "class Mine(Here):\n"
+        "    def __init__(self): self.loop = asyncio.get_running_loop()\n"
+        "    async def same(self) -> bool: return asyncio.get_running_loop() is self.loop\n"
+        "await asyncio.sleep(0)\n"
+        "env = Here.of(Mine())"
+    )
+    kernel.run("%%run_dist --env env -o same\nHere.call(Here.same)", cell="i")
+    assert kernel.value("same") == "Ok(value=True)"
+
+
+def test_an_error_of_the_users_own_code_keeps_its_trace_and_nothing_else(kernel: Kernel) -> None:
+    ran = kernel.run("%%run_dist\nfx.succeed(1).map(lambda n: n / 0)", cell="j", check=False)
+    assert ran.status == "error"
+    assert "n / 0" in ran.error
+    assert "_walk.py" not in ran.error
+
+
+def test_the_memory_run_shows_the_same_tree(kernel: Kernel) -> None:
+    ran = kernel.run(
+        "%%run_memory -o result\n"
+        "@fx.task('t::double')\n"
+        "def double(n: int) -> int: return 2 * n\n"
+        "double.for_each(range(4)).map(sum).named('total')",
+        cell="k",
+    )
+    (shown,) = ran.shown
+    assert "✓ total" in shown["text/plain"]
+    assert kernel.value("result") == "Ok(value=12)"
+
+
+def test_loading_again_and_taking_away(folder: Path) -> None:
+    with started_kernel(folder / "reload") as kernel:
+        kernel.run(SETUP + "\n%reload_ext agentfx\n%reload_ext agentfx")
+        hooks = "[type(t).__name__ for t in get_ipython().input_transformers_post].count"
+        assert kernel.value(f"{hooks}('AwaitMagics')") == "1"
+        kernel.run("%unload_ext agentfx")
+        assert kernel.value(f"{hooks}('AwaitMagics')") == "0"
+        assert kernel.run("%runs", check=False).status == "error"
+        kernel.run("%load_ext agentfx")
+        assert "no engine" in kernel.run("%agentfx").shown[-1]["text/plain"]
+
+
+def test_the_kernel_dies_and_the_cell_goes_on(folder: Path) -> None:
+    source = slow(items=12, seconds=0.4)
+    with started_kernel(folder / "restart") as kernel:
+        kernel.run(SETUP)
+        cell = kernel.start(source, cell="cell-1")
+        kernel.open_panel()
+        time.sleep(1.0)
+        kernel.restart()
+        del cell
+        kernel.run(SETUP)
+        ran = kernel.run(source, cell="cell-1")
+        assert "this cell's unfinished run" in ran.text
+        text = ran.shown[-1]["text/plain"]
+        assert "from the record" in text
+        assert "0 finished jobs run again" in text
+        assert kernel.value("result") == "Ok(value=66)"
+        kernel.run("%agentfx down")
+
+
+def test_a_second_kernel_uses_the_cluster_and_keeps_it(folder: Path) -> None:
+    place = folder / "two"
+    with started_kernel(place) as second:
+        with started_kernel(place) as first:
+            first.run(SETUP)
+            first.run("%agentfx up")
+            first.run(slow(items=2, seconds=0.01), cell="x")
+            second.run(SETUP)
+            second.run("%agentfx up")
+            assert listed(second, "runs", "id") == listed(first, "runs", "id") != []
+            labels = listed(first, "workers", "label")
+            assert listed(second, "workers", "label") == labels
+        time.sleep(0.5)
+        assert listed(second, "workers", "label") == labels
+        second.run(slow(items=2, seconds=0.01), cell="y")
+        pids = [int(pid) for pid in listed(second, "workers", "pid")]
+        second.run("%agentfx down")
+    deadline = time.monotonic() + 5
+    while any(_is_there(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_is_there(pid) for pid in pids)
+
+
+def listed(kernel: Kernel, magic: str, column: str) -> list[str]:
+    kernel.run(f"listed = %{magic}")
+    return sorted(kernel.value(f"' '.join(map(str, listed['{column}']))").strip("'").split())
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
