@@ -16,7 +16,7 @@ from agentfx.interpreters import asking
 from agentfx.jobs import Results
 
 
-class Agent(Task[[str, str, int], str, Never]):
+class Agent(Task[..., str, Never]):
     """A model with tools, whose sessions survive whatever dies.
 
     It is a task, so it reaches workers as tasks do: workers import it, or get it as a bundle.
@@ -102,11 +102,17 @@ def remake_agent(arguments: dict[str, Any]) -> Agent:
 
 
 def _step_of(model: Model) -> Callable[..., Any]:
-    async def step(ctx: TaskContext, session: str, wake: str, epoch: int) -> str:
+    async def step(
+        ctx: TaskContext,
+        session: str,
+        wake: str,
+        epoch: int,
+        news: dict[str, Any] | None = None,
+    ) -> str:
         made = Step(
             model, asking(), SystemClock(), worker=ctx.worker, session=session, wake=wake,
             epoch=epoch, nonce=token_hex(6),
         )  # fmt: skip
-        return await made.run()
+        return await made.run(news)
 
     return step

@@ -63,17 +63,21 @@ class Step:
         self._worker, self._session, self._wake, self._epoch = worker, session, wake, epoch
         self._fence = {"epoch": epoch, "wake": wake}
 
-    async def run(self) -> str:
-        """Make the step; what came of it, for people."""
+    async def run(self, news: Mapping[str, Any] | None = None) -> str:
+        """Make the step; what came of it, for people.
+
+        Args:
+            news: The end of the log as it was when the job was queued.
+        """
         try:
-            return await self._run()
+            return await self._run(news)
         except ServiceError as error:
             if error.code == "fenced":
                 return "overtaken"
             raise
 
-    async def _run(self) -> str:
-        state = await self._read()
+    async def _run(self, news: Mapping[str, Any] | None) -> str:
+        state = await self._read(news)
         upto = state.stimulus
         if state.epoch > self._epoch or upto <= state.reacted:
             return "nothing to do"
@@ -91,9 +95,13 @@ class Step:
 
     # The log
 
-    async def _read(self) -> Transcript:
+    async def _read(self, news: Mapping[str, Any] | None = None) -> Transcript:
         state = _kept.pop(self._session, None) or Transcript()
-        while True:
+        fresh = news is not None and _takes(state, news)
+        if fresh:
+            rows = [row for row in news["events"] if row["seq"] > state.head]
+            state.add(event_of(row) for row in await self._whole(rows))
+        while not fresh:
             message = {"session": self._session, "after": state.head}
             page = await self._ask("agentfx::session::read", message)
             if page["after_hash"] != state.hash:  # another store has a session of this name
@@ -102,21 +110,24 @@ class Step:
             state.add(event_of(row) for row in await self._whole(page["events"]))
             if state.head >= page["head"]:
                 break
+        self._keep(state)
+        return state
+
+    def _keep(self, state: Transcript) -> None:
         _kept[self._session] = state
         while len(_kept) > KEPT_TRANSCRIPTS:
             _kept.popitem(last=False)
-        return state
 
     async def _whole(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows with the bodies that are kept beside the log."""
         return [await whole(self._ask, row) for row in rows]
 
-    async def _append(self, events: list[dict[str, Any]], **more: Any) -> list[int]:
+    async def _append(self, events: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         message = {
             "session": self._session, "writer": self._worker, "events": events, **more,
         }  # fmt: skip
-        answer = await self._ask("agentfx::session::append", message)
-        return list(answer["seqs"])
+        answer: dict[str, Any] = await self._ask("agentfx::session::append", message)
+        return answer
 
     async def _end(self, kind: str, body: Mapping[str, Any], upto: int) -> str:
         """End the turn with an event that says why."""
@@ -148,7 +159,6 @@ class Step:
         attempt = await self._announce(state, request, prices, upto)
         if attempt is None:
             return None
-        state = await self._read()
         call = Attempt()
         shown = Shown(self._ask, self._clock, self._session, attempt)
         call.show = shown.take
@@ -182,14 +192,15 @@ class Step:
             more["reserve"] = {"attempt": f"{self._nonce}/{state.head}", "amount": amount}
         event = {"kind": "model_call", "body": body, "key": f"call/{self._nonce}/{state.head}"}
         try:
-            numbers = await self._append([event], **self._fence, **more)
+            answer = await self._append([event], **self._fence, **more, after=state.head)
         except ServiceError as error:
             if error.code != "over_budget":
                 raise
             await self._end("limit_reached", {"limit": f"cost: {error}"}, upto)
             return None
         self._money = f"{self._nonce}/{state.head}"
-        return str(numbers[0])
+        state.add(event_of(row) for row in await self._whole(answer["events"]))
+        return str(answer["seqs"][0])
 
     async def _commit(
         self,
@@ -254,6 +265,14 @@ class Step:
 
     def _cost(self, call: Attempt, prices: Prices | None) -> dict[str, Any] | None:
         return None if prices is None else {"attempt": self._money, "amount": prices.of(call.usage)}
+
+
+def _takes(state: Transcript, news: Mapping[str, Any]) -> bool:
+    """Whether news begin where a transcript of the same log ends, or before."""
+    if not news["after"] <= state.head <= news["head"]:
+        return False
+    hashes = {news["after"]: news["after_hash"], **{r["seq"]: r["hash"] for r in news["events"]}}
+    return hashes[state.head] == state.hash
 
 
 def _harder(state: Transcript, rules: Rules) -> int | None:

@@ -13,39 +13,43 @@ from agentfx.harness._event import LogEvent
 from agentfx.harness._request import MARK_EVERY, lines, marked
 from agentfx.harness._transcript import LEFT_OUT, RUNNING, transcript_of
 from tests.harness.checker import check
-from tests.harness.logs import World, world_of, worlds
+from tests.harness.logs import seeds, world_of
 
 many = settings(max_examples=200, deadline=None)
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_7_every_request_is_one_that_the_api_takes(world: World) -> None:
+def test_7_every_request_is_one_that_the_api_takes(seed: int) -> None:
+    world = world_of(seed)
     for asked in world.asked:
         check(marked(asked.request), continues=asked.continues)
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_15_between_cuts_a_request_only_adds_to_the_one_before(world: World) -> None:
+def test_15_between_cuts_a_request_only_adds_to_the_one_before(seed: int) -> None:
+    world = world_of(seed)
     for first, second in pairwise(world.asked):
         if first.cuts == second.cuts:
             before, after = lines(first.request), lines(second.request)
             assert after[: len(before)] == before
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_14_a_request_is_a_function_of_the_log(world: World) -> None:
+def test_14_a_request_is_a_function_of_the_log(seed: int) -> None:
+    world = world_of(seed)
     for asked in world.asked:
         again = transcript_of(world.events[: asked.after]).request(asked.upto)
         assert lines(again) == lines(asked.request)
         assert again.digest == asked.request.digest
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_16_answers_go_back_exactly_as_they_came(world: World) -> None:
+def test_16_answers_go_back_exactly_as_they_came(seed: int) -> None:
+    world = world_of(seed)
     answers = [list(e.body["content"]) for e in world.events if e.kind == "assistant"]
     last = world.asked[-1]
     if last.cuts:
@@ -58,9 +62,10 @@ def test_16_answers_go_back_exactly_as_they_came(world: World) -> None:
     assert sent == known
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_18_after_a_cut_no_thinking_of_before_it_is_sent(world: World) -> None:
+def test_18_after_a_cut_no_thinking_of_before_it_is_sent(seed: int) -> None:
+    world = world_of(seed)
     cut = max((e.seq for e in world.events if e.kind == "cut"), default=0)
     older = {
         b["signature"]
@@ -75,9 +80,10 @@ def test_18_after_a_cut_no_thinking_of_before_it_is_sent(world: World) -> None:
             assert older.isdisjoint(b.get("signature") for b in blocks)
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_8_a_real_result_appears_once_and_a_placeholder_stays(world: World) -> None:
+def test_8_a_real_result_appears_once_and_a_placeholder_stays(seed: int) -> None:
+    world = world_of(seed)
     last = world.asked[-1]
     if last.cuts:
         return
@@ -95,9 +101,10 @@ def test_8_a_real_result_appears_once_and_a_placeholder_stays(world: World) -> N
         assert len(late) == len(held_a_place)
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_47_a_cut_never_moves_back_and_says_so(world: World) -> None:
+def test_47_a_cut_never_moves_back_and_says_so(seed: int) -> None:
+    world = world_of(seed)
     places = [e.body["from"] for e in world.events if e.kind == "cut"]
     assert places == sorted(places)
     for asked in world.asked:
@@ -105,9 +112,10 @@ def test_47_a_cut_never_moves_back_and_says_so(world: World) -> None:
             assert asked.request.messages[0].content[0] == {"type": "text", "text": LEFT_OUT}
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_19_marks_are_near_what_was_sent_before(world: World) -> None:
+def test_19_marks_are_near_what_was_sent_before(seed: int) -> None:
+    world = world_of(seed)
     for first, second in pairwise(world.asked):
         if first.cuts != second.cuts:
             continue
@@ -118,9 +126,10 @@ def test_19_marks_are_near_what_was_sent_before(world: World) -> None:
         assert min(abs(mark - shared) for mark in marks) <= MARK_EVERY
 
 
-@given(worlds)
+@given(seeds)
 @many
-def test_23_reactions_never_fall(world: World) -> None:
+def test_23_reactions_never_fall(seed: int) -> None:
+    world = world_of(seed)
     reacted = [e.reacting_to for e in world.events if e.reacting_to is not None]
     assert reacted == sorted(reacted)
     sent = [e.body["sent"] for e in world.events if e.kind == "model_call"]

@@ -45,6 +45,7 @@ class HandJobs:
     async def start(self, job: str, worker: str = "w1", delivery: int = 1) -> None:
         """A worker is about to be sent a job."""
         owner = self.owners[self.jobs[job][0]]
+        assert owner.input_of(self.jobs[job][1])
         assert owner.records_start(job) == self.jobs[job][1].path.startswith("call")
         after = await self.store.write(lambda t: owner.started(t, job, worker, delivery))
         if after is not None:

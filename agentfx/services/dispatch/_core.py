@@ -298,7 +298,10 @@ class Core:
 
     def _send(self, action: Start, job: Job) -> None:
         item = {"start": action.start, "delivery": action.delivery, **_lean(job)}
-        self.to_workers.add(exec_id(action.worker), "starts", item, len(job.input) + 300)
+        owner = self.owner_of(job.id)
+        if owner is not None:
+            item["input"] = owner.input_of(job)
+        self.to_workers.add(exec_id(action.worker), "starts", item, len(item["input"]) + 300)
 
     def _push_dead(self, action: Ended) -> None:
         run_no = self.forget(action.job)

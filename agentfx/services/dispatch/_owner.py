@@ -19,6 +19,10 @@ class JobOwner(Protocol):
         """Whether a start of this job has to be on record before the job is sent."""
         ...
 
+    def input_of(self, job: Job) -> str:
+        """What a worker is given as the input of a job: at least what is on record."""
+        ...
+
     def started(self, t: Transaction, job: str, worker: str, delivery: int) -> Any:
         """A job is about to be sent to a worker."""
         ...

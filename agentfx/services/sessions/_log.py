@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import orjson
 
@@ -18,6 +18,8 @@ INLINE_BYTES = 256 * 1024
 """A larger body is stored as a blob, and the event refers to it."""
 EVENT_BYTES = 4 * 1024 * 1024
 """A larger one is refused."""
+NEWS_EVENTS, NEWS_BYTES = 32, 16 * 1024
+"""How much of the end of a log goes with its wake job."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class After:
         dropped: Jobs that are not needed any more.
         tools: Ids of those new jobs whose start goes into the log.
         due_at: When the session wants to be looked at again.
+        news: Inputs of new wake jobs, with what is new in the log.
     """
 
     session_no: int
@@ -37,6 +40,7 @@ class After:
     dropped: list[str] = field(default_factory=list[str])
     tools: list[str] = field(default_factory=list[str])
     due_at: float | None = None
+    news: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Log:
@@ -247,17 +251,35 @@ class Log:
             label=f"{self.row.id} step",
             code=self.row.code,
         )
-        text = orjson.dumps({"session": self.row.id, "wake": job.id, "epoch": self.row.epoch})
+        asked = {"session": self.row.id, "wake": job.id, "epoch": self.row.epoch}
+        self.after.news[job.id] = orjson.dumps({**asked, "news": self._news()}).decode()
         self.row = replace(
             self.row, wakes=number, wake=job.id, wake_head=self.row.head, wake_used=False,
             due_at=None,
         )  # fmt: skip
-        self._open(replace(job, input=text.decode()))
+        self._open(replace(job, input=orjson.dumps(asked).decode()))
+
+    def _news(self) -> Json:
+        """The end of the log, for a worker that has what comes before it."""
+        after = max(self.row.head - NEWS_EVENTS, 0)
+        rows = self.t.sessions.events(self.row.no, max(after - 1, 0), 1 << 20, NEWS_BYTES)
+        if not rows or rows[-1].seq != self.row.head:
+            return None
+        before = rows.pop(0).hash if after else ""
+        return {
+            "after": after, "after_hash": before, "head": self.row.head,
+            "events": [sent(row) for row in rows],
+        }  # fmt: skip
 
     def save(self) -> After:
         """Write the session's own row; what has to be told after the commit."""
         self.t.sessions.update(self.row)
         return self.after
+
+
+def sent(row: LogRow) -> Json:
+    """An event as clients and workers read it."""
+    return {**asdict(row), "body": orjson.loads(row.body)}
 
 
 def run_of(session: str) -> str:

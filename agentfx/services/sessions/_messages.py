@@ -86,6 +86,7 @@ class Append:
         due_in_seconds: The next wake is queued after so long.
         reserve: Refused if it would exceed the budget.
         book: What a model call did cost.
+        after: The answer brings the events after this one.
     """
 
     session: str
@@ -98,6 +99,7 @@ class Append:
     due_in_seconds: float | None = None
     reserve: Cost | None = None
     book: Cost | None = None
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from agentfx.jobs import ghost, result_of
+from agentfx.jobs import Job, ghost, result_of
 from agentfx.services._session_rows import CallRow, SessionRow
 from agentfx.services._store import Transaction
 from agentfx.services.sessions._log import After, Log
@@ -23,10 +23,19 @@ class SessionJobs:
     ) -> None:
         self._wall, self._carry_out = wall, carry_out
         self.tools: set[str] = set()
+        self._news: dict[str, str] = {}
 
     def records_start(self, job: str) -> bool:
         """A tool's start is in the log before the tool runs; see `JobOwner`."""
         return job in self.tools
+
+    def tell(self, job: str, text: str) -> None:
+        """A wake job's input, with what is new in the log: so its step need not ask for it."""
+        self._news[job] = text
+
+    def input_of(self, job: Job) -> str:
+        """See `JobOwner.input_of`; told once, since another start comes later."""
+        return self._news.pop(job.id, job.input)
 
     def started(self, t: Transaction, job: str, worker: str, delivery: int) -> After | None:
         """See `JobOwner.started`."""

@@ -6,19 +6,17 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import orjson
-
 from agentfx._clock import Clock
 from agentfx.jobs import Result
 from agentfx.services._host import FunctionError, Handler
 from agentfx.services._run_rows import RunRow
-from agentfx.services._session_rows import LogRow, SessionRow
+from agentfx.services._session_rows import SessionRow
 from agentfx.services._store import Store, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch import Jobs, parse
 from agentfx.services.sessions._deltas import Live
 from agentfx.services.sessions._fork import fork
-from agentfx.services.sessions._log import After, Log, run_of
+from agentfx.services.sessions._log import After, Log, run_of, sent
 from agentfx.services.sessions._messages import (
     Append,
     BlobName,
@@ -122,6 +120,8 @@ class SessionService:
         for after in afters:
             self._owner.tools.update(after.tools)
             self._owner.tools.difference_update(after.dropped)
+            for job, text in after.news.items():
+                self._owner.tell(job, text)
             self._jobs.drop(after.dropped)
             self._jobs.submit(after.new)
             if after.due_at is not None:
@@ -184,7 +184,7 @@ class SessionService:
             events = t.sessions.events(row.no, message.after, message.limit, message.limit_bytes)
             before = t.sessions.events(row.no, message.after - 1, 1, 1) if message.after else []
             return {
-                "events": [_event(e) for e in events],
+                "events": [sent(e) for e in events],
                 "after_hash": before[0].hash if before else "",
                 **_listed(row),
             }
@@ -358,10 +358,6 @@ def _new_session(t: Transaction, message: OpenSession, now: float) -> SessionRow
 def _listed(row: SessionRow) -> dict[str, Json]:
     hidden = ("no", "run_no", "wake_head", "wake_used")
     return {name: value for name, value in asdict(row).items() if name not in hidden}
-
-
-def _event(row: LogRow) -> Json:
-    return {**asdict(row), "body": orjson.loads(row.body)}
 
 
 def _handler(function_id: str, kind: type[T], serve: Callable[[T], Awaitable[Json]]) -> Handler:

@@ -7,10 +7,11 @@ import orjson
 
 from agentfx.jobs import Result
 from agentfx.services._host import FunctionError
-from agentfx.services.sessions._log import Log
+from agentfx.services.sessions._log import Log, sent
 from agentfx.services.sessions._messages import Append, Cancel, Decide, NewEvent
 from agentfx.wire import Json
 
+ANSWER_EVENTS, ANSWER_BYTES = 1000, 1024 * 1024
 OVERTAKEN = "A newer message overtook this call."
 
 
@@ -39,7 +40,7 @@ def append(log: Log, message: Append) -> Json:
     """
     numbers = _again(log, message.events)
     if numbers is not None:
-        return _answer(log, numbers)
+        return _answer(log, numbers, message.after)
     _check_fence(log, message)
     _reserve(log, message)
     numbers = log.add(message.writer, message.events)
@@ -51,7 +52,7 @@ def append(log: Log, message: Append) -> Json:
         log.after.due_at = log.row.due_at
     if message.ends_wake:
         log.row = replace(log.row, wake_used=True)
-    return _answer(log, numbers)
+    return _answer(log, numbers, message.after)
 
 
 def _again(log: Log, events: Sequence[NewEvent]) -> list[int] | None:
@@ -134,5 +135,9 @@ def cancel(log: Log, message: Cancel) -> Json:
     return {"cancelled": True, "closed": len(calls)}
 
 
-def _answer(log: Log, numbers: Sequence[int]) -> Json:
-    return {"seqs": list(numbers), "epoch": log.row.epoch, "head": log.row.head}
+def _answer(log: Log, numbers: Sequence[int], after: int | None = None) -> Json:
+    answer: dict[str, Json] = {"seqs": list(numbers), "epoch": log.row.epoch, "head": log.row.head}
+    if after is not None:
+        rows = log.t.sessions.events(log.row.no, after, ANSWER_EVENTS, ANSWER_BYTES)
+        answer["events"] = [sent(row) for row in rows]
+    return answer
