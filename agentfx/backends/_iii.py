@@ -22,6 +22,7 @@ from agentfx.interpreters import (
     OpenedRun,
     OpenedStep,
     OtherProgramError,
+    RedrivenError,
     RunEnd,
     RunEndedError,
     RunPage,
@@ -43,6 +44,7 @@ _SETTLED: tuple[JobState, ...] = ("done", "dead")
 _ERRORS: dict[str, type[BackendError]] = {
     "other_program": OtherProgramError,
     "superseded": SupersededError,
+    "redriven": RedrivenError,
     "run_ended": RunEndedError,
     "unknown_run": BackendError,
 }

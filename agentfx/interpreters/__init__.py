@@ -10,6 +10,7 @@ from agentfx.interpreters._backend import NoWorkerError as NoWorkerError
 from agentfx.interpreters._backend import OpenedRun as OpenedRun
 from agentfx.interpreters._backend import OpenedStep as OpenedStep
 from agentfx.interpreters._backend import OtherProgramError as OtherProgramError
+from agentfx.interpreters._backend import RedrivenError as RedrivenError
 from agentfx.interpreters._backend import RunEnd as RunEnd
 from agentfx.interpreters._backend import RunEndedError as RunEndedError
 from agentfx.interpreters._backend import RunPage as RunPage

@@ -28,6 +28,10 @@ class RunEndedError(BackendError):
     """The run has ended already, or was cancelled."""
 
 
+class RedrivenError(BackendError):
+    """A dead job was redriven before its driver went on past it: it has to wait for its outcome."""
+
+
 class OtherProgramError(BackendError):
     """The run id belongs to another program."""
 
@@ -185,6 +189,7 @@ class Backend(Protocol):
         Raises:
             SupersededError: Another driver goes on with the run.
             RunEndedError: It has ended.
+            RedrivenError: A step says that a job is dead, and it is run again.
         """
         ...
 

@@ -26,7 +26,13 @@ from agentfx.algebra import (
     decode_value,
     encode_value,
 )
-from agentfx.interpreters._backend import Backend, BackendError, OpenedRun, OpenedStep
+from agentfx.interpreters._backend import (
+    Backend,
+    BackendError,
+    OpenedRun,
+    OpenedStep,
+    RedrivenError,
+)
 from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._journal import (
     Journal,
@@ -40,7 +46,7 @@ from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._values import idempotency_key, keyed
 from agentfx.interpreters._walk import AnyExit, Call, Child, Item, Remote, table_of, walk
 from agentfx.interpreters._window import run_window
-from agentfx.jobs import FOREIGN, Job, call_key, job_id
+from agentfx.jobs import FOREIGN, Job, call_key, identity_of, job_id
 
 
 class DistLeaves:
@@ -65,8 +71,7 @@ class DistLeaves:
         stop: Callable[[BackendError], None],
     ) -> None:
         self.run_id = run_id
-        # Jobs of an earlier life may still run somewhere: theirs must be other jobs.
-        self.identity = f"{run_id}~{opened.life}" if opened.life else run_id
+        self.identity = identity_of(run_id, opened.life)
         self._backend, self._journal, self._clock, self._stop = backend, journal, clock, stop
         self.pending = PendingJobs(backend, run_id, opened.epoch, clock)
         self._remotes = Remotes(backend, journal, (run_id, self.identity), self._outcome)
@@ -117,21 +122,24 @@ class DistLeaves:
 
     async def _outcome(self, job: Job) -> str | None:
         """JSON text of how a job ended, None if it was cancelled."""
-        recorded = self._journal.settled(job)
-        if recorded is not None and recorded.state == "done":
-            return recorded.outcome
         attempt = f"{job.path}#{job.attempt}"
         passed = self._journal.value(attempt, job.task)
         if passed is not None:
             return passed
+        recorded = self._journal.settled(job)
+        if recorded is not None and recorded.state == "done":
+            return recorded.outcome
         if recorded is not None:
             state, outcome = recorded.state, recorded.outcome
         else:
             self._want_check(job)
             state, outcome = await self.pending.run(job)
-        if state == "dead" and outcome is not None:
+        while state == "dead" and outcome is not None:
             # A dead letter is a parked job: that the run goes on past it is the driver's entry.
-            return await self._journal.put(attempt, job.task, outcome)
+            try:
+                return await self._journal.put(attempt, job.task, outcome)
+            except RedrivenError:
+                state, outcome = await self.pending.run(job)
         return outcome
 
     def _want_check(self, job: Job) -> None:

@@ -355,7 +355,8 @@ class Dispatch:
             message = "its worker was lost; it may have completed, and is not run again"
             actions.append(Ended(job.id, job.route.task, "lost", message))
         elif min(job.shared_losses, 1) + job.lone_losses >= POISON_LOSSES:
-            self._give_up(job, f"{POISON_LOSSES} workers were lost while they ran it", actions)
+            losses = job.shared_losses + job.lone_losses
+            self._give_up(job, f"{losses} workers were lost while they ran it", actions)
         else:
             self._copy(job, actions)
 

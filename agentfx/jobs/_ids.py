@@ -16,6 +16,11 @@ def call_key(run: str, path: str) -> str:
     return blake2b(f"{run}\0{path}".encode(), digest_size=16).hexdigest()
 
 
+def identity_of(run: str, life: int) -> str:
+    """A run in one of its lives: jobs of an earlier one may still run, so later ones differ."""
+    return f"{run}~{life}" if life else run
+
+
 def job_id(run: str, path: str, attempt: int) -> str:
     """Identity of one attempt of a call: what is queued, run and recorded."""
     return f"{call_key(run, path)}#{attempt}"

@@ -87,13 +87,31 @@ class DeadRow:
     """A parked job.
 
     Attributes:
-        passed: Its run went on past its failure: it cannot be redriven any more.
+        passed: A later attempt of the same call was made.
+        noted: The journal has the failure: its run went on with it.
+        run_status: How its run stands.
+        failed_at: Path of the step whose failure ended its run.
     """
 
     job: Job
     outcome: str
     passed: bool
     died_at: float
+    noted: bool
+    run_status: RunStatus
+    failed_at: str | None
+
+    @property
+    def ended_its_run(self) -> bool:
+        """Whether its run ended with exactly this failure, which nobody caught."""
+        at_it = self.run_status == "failed" and self.failed_at == self.job.path
+        return at_it and not self.passed
+
+    @property
+    def redrivable(self) -> bool:
+        """Whether nothing has come of its failure yet, but the end of its run."""
+        waits = self.run_status == "running" and not self.noted and not self.passed
+        return waits or self.ended_its_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +211,15 @@ class JobRows(Protocol):
     def open_of_run(self, run_no: int) -> list[str]: ...
     def open(self) -> list[OpenRow]: ...
     def fetch(self, ids: Sequence[str]) -> list[Job]: ...
-    def dead(self, limit: int) -> list[DeadRow]: ...
+    def dead(self, limit: int) -> list[DeadRow]:
+        """Parked jobs, oldest first."""
+        ...
+
+    def dead_one(self, job: str) -> DeadRow | None: ...
+    def state_of(self, job: str) -> str | None:
+        """`open`, or how a job is settled; None for one that is not known."""
+        ...
+
     def revive(self, job: str) -> int:
         """Make a dead job an open one, as if it had never been lost; its hand-overs so far."""
         ...

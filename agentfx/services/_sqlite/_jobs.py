@@ -17,6 +17,13 @@ _JOB = (
 )
 _JOINED = "jobs j JOIN runs r ON r.no = j.run_no"
 _SETTLED = "id, path, attempt, task, input, state, outcome"
+_DEAD = (
+    f"SELECT {_JOB}, j.outcome, j.passed, (SELECT max(e.at) FROM events e "  # noqa: S608
+    "WHERE e.run_no = j.run_no AND e.job_no = j.no AND e.type = 'job_dead'), "
+    "EXISTS (SELECT 1 FROM steps s WHERE s.run_no = j.run_no "
+    "AND s.path = j.path || '#' || j.attempt), r.status, r.failed_at "
+    f"FROM {_JOINED} WHERE j.state = 'dead'"
+)
 _ADD = (
     "INSERT INTO jobs (id, run_no, path, attempt, idx, label, task, input, key, "
     "at_most_once, timeout, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -130,13 +137,18 @@ class SqliteJobs:
 
     def dead(self, limit: int) -> list[DeadRow]:
         """See `JobRows.dead`."""
-        rows = self.connection.execute(
-            f"SELECT {_JOB}, j.outcome, j.passed, (SELECT max(e.at) FROM events e "  # noqa: S608
-            f"WHERE e.run_no = j.run_no AND e.job_no = j.no AND e.type = 'job_dead') "
-            f"FROM {_JOINED} WHERE j.state = 'dead' ORDER BY j.no LIMIT ?",
-            (limit,),
-        )
-        return [DeadRow(_job(row), row[12], bool(row[13]), row[14] or 0.0) for row in rows]
+        rows = self.connection.execute(f"{_DEAD} ORDER BY j.no LIMIT ?", (limit,))
+        return [_dead(row) for row in rows]
+
+    def dead_one(self, job: str) -> DeadRow | None:
+        """See `JobRows.dead_one`."""
+        row = self.connection.execute(f"{_DEAD} AND j.id = ?", (job,)).fetchone()
+        return None if row is None else _dead(row)
+
+    def state_of(self, job: str) -> str | None:
+        """See `JobRows.state_of`."""
+        row = self.connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
+        return None if row is None else str(row[0])
 
     def revive(self, job: str) -> int:
         """See `JobRows.revive`."""
@@ -203,6 +215,11 @@ class SqliteJobs:
 def _job(row: tuple[Any, ...]) -> Job:
     job_id, run, path, attempt, task, text, key, index, label, once, timeout, code = row[:12]
     return Job(job_id, run, path, attempt, task, text, key, index, label, bool(once), timeout, code)
+
+
+def _dead(row: tuple[Any, ...]) -> DeadRow:
+    outcome, passed, died_at, noted, status, failed_at = row[12:]
+    return DeadRow(_job(row), outcome, bool(passed), died_at or 0.0, bool(noted), status, failed_at)
 
 
 def _event(

@@ -34,52 +34,26 @@ class DeadLetters:
         core, now = self._core, self._core.clock.wall()
 
         def operation(t: Transaction) -> tuple[RunRow, Job, int, bool]:
-            job = self._dead(t, message.job)
-            run = found(t, job.run)
-            reopened = False
-            if run.status == "running":
-                self._unless_passed(t, run, job)
-            elif run.status == "failed" and run.failed_at == job.path:
+            row = _dead(t, message.job)
+            run, job = found(t, row.job.run), row.job
+            if not row.redrivable:
+                raise FunctionError("run_went_on", _why_not(row))
+            if row.ended_its_run:
                 t.runs.reopen(run.no)
                 t.runs.drop_steps(run.no, _derived(job))
-                reopened = True
-            else:
-                raise FunctionError(
-                    "run_went_on", f"run {run.id} is {run.status} and went on past this failure"
-                )
             handed = t.jobs.revive(job.id)
             t.jobs.record([EventRow("job_redriven", now, job=job.id)])
-            return run, job, handed, reopened
+            return run, job, handed, row.ended_its_run
 
         run, job, handed, reopened = await core.durably(operation)
         core.apply(core.dispatch.submit([core.remember(run.no, job, handed)]))
         return {"job": job.id, "run": run.id, "reopened": reopened}
 
-    def _unless_passed(self, t: Transaction, run: RunRow, job: Job) -> None:
-        after = f"{job.path}#{job.attempt}"
-        steps = t.runs.steps(run.no, after[:-1], 1)
-        if any(step.path == after for step in steps):
-            raise FunctionError("run_went_on", f"run {run.id} went on past this failure")
-
-    def _dead(self, t: Transaction, job_id: str) -> Job:
-        for row in t.jobs.dead(1_000_000):
-            if row.job.id == job_id:
-                if row.passed:
-                    raise FunctionError(
-                        "run_went_on", f"run {row.job.run} tried again and went on past this one"
-                    )
-                return row.job
-        raise FunctionError("unknown_job", f"no dead letter {job_id}: `agentfx dlq list` has them")
-
     async def discard(self, message: JobName, caller: str | None) -> Json:
         """Take a job out of the dead letters for good; its failure stays on record."""
 
         def operation(t: Transaction) -> None:
-            if not any(row.job.id == message.job for row in t.jobs.dead(1_000_000)):
-                raise FunctionError(
-                    "unknown_job", f"no dead letter {message.job}: `agentfx dlq list` has them"
-                )
-            t.jobs.forget(message.job)
+            t.jobs.forget(_dead(t, message.job).job.id)
 
         await self._core.durably(operation)
         return {"job": message.job}
@@ -102,6 +76,24 @@ class DeadLetters:
         return sorted(rows.values(), key=lambda row: row["task"])
 
 
+def _dead(t: Transaction, job_id: str) -> DeadRow:
+    row = t.jobs.dead_one(job_id)
+    if row is None:
+        raise FunctionError("unknown_job", f"no dead letter {job_id}: `agentfx dlq list` has them")
+    return row
+
+
+def _why_not(row: DeadRow) -> str:
+    run = row.job.run
+    if row.passed:
+        return f"run {run} tried again and went on past this attempt"
+    if row.run_status == "failed":
+        return f"run {run} failed at step {row.failed_at}, and went on past this failure"
+    if row.run_status == "running":
+        return f"run {run} went on past this failure"
+    return f"run {run} is {row.run_status} and went on past this failure"
+
+
 def _derived(job: Job) -> list[str]:
     """Paths of the steps that recorded this failure: the attempt's, and those around it."""
     parts = job.path.split("/")
@@ -115,5 +107,5 @@ def _listed(row: DeadRow) -> Json:
     job = {name: v for name, v in asdict(row.job).items() if name not in ("key", "code")}
     return {
         **job, "died_at": row.died_at, "reason": value.get("reason"),
-        "message": value.get("message"), "redrivable": not row.passed, "trace": wire.get("trace"),
+        "message": value.get("message"), "redrivable": row.redrivable, "trace": wire.get("trace"),
     }  # fmt: skip

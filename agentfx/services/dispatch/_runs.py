@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from agentfx.jobs import Job
+from agentfx.jobs import Job, identity_of, job_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
@@ -151,6 +151,7 @@ class Runs:
 
         def operation(t: Transaction) -> list[tuple[StepRow, bool]]:
             run = driven(t, message.run, message.epoch)
+            _unless_redriven(t, run, steps)
             winners = t.runs.put_steps(run.no, steps)
             t.jobs.record(
                 [
@@ -265,8 +266,8 @@ class Runs:
         core = self._core
         core.notify()
         core.apply(core.dispatch.cancel(cancelled))
-        for job_id in cancelled:
-            core.forget(job_id)
+        for one in cancelled:
+            core.forget(one)
 
     async def end(self, message: EndRun, caller: str | None) -> Json:
         """A run has ended: its exit, once; the one that won."""
@@ -425,6 +426,16 @@ def _cancel(t: Transaction, ids: Sequence[str], at: float) -> list[str]:
     cancelled = [job_id for job_id in ids if t.jobs.settle(job_id, "cancelled", None)]
     t.jobs.record([EventRow("job_cancelled", at, job=job_id) for job_id in cancelled])
     return cancelled
+
+
+def _unless_redriven(t: Transaction, run: RunRow, steps: Sequence[StepRow]) -> None:
+    """Refuse that a run goes on past a dead job that somebody has redriven meanwhile."""
+    for step in steps:
+        path, _, attempt = step.path.partition("#")
+        if attempt.isdigit():
+            job = job_id(identity_of(run.id, run.life), path, int(attempt))
+            if t.jobs.state_of(job) == "open":
+                raise FunctionError("redriven", f"step {path} is run again: wait for its outcome")
 
 
 def _opened(run_no: int, at: float, step: Opened) -> EventRow:
