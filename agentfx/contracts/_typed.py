@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from agentfx.algebra import (
@@ -109,10 +110,7 @@ class TypedContract:
         if not _is_model(self.takes):
             return dict(kwargs)
         known = self.takes.model_fields
-        return {
-            (known[name].serialization_alias or name) if name in known else name: value
-            for name, value in kwargs.items()
-        }
+        return {_alias(known, name): value for name, value in kwargs.items()}
 
     def _text(self, where: Side, value: Any) -> str:
         return sized_text(self.id, where, lambda: to_jsonable_python(value, by_alias=True))
@@ -179,6 +177,11 @@ def typed_remote(
             "remote of agentfx"
         )
     return RemoteFunction(function_id, contract, contract.read, timeout, replayable)
+
+
+def _alias(known: Mapping[str, FieldInfo], name: str) -> str:
+    alias = known[name].serialization_alias if name in known else None
+    return name if alias is None else alias
 
 
 def _is_model(annotation: Any) -> bool:

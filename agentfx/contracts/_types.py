@@ -8,6 +8,8 @@ stays one, beyond 2^53 too; keys that were not given stay absent; others are kep
 import json
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Never, NoReturn
@@ -19,7 +21,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
-    PlainValidator,
     SerializerFunctionWrapHandler,
     Strict,
     TypeAdapter,
@@ -53,7 +54,8 @@ class Model(BaseModel):
         written: dict[str, Any] = handler(self)
         for name, field in type(self).model_fields.items():
             if name not in self.model_fields_set:
-                written.pop(field.serialization_alias or name, None)
+                alias = field.serialization_alias
+                written.pop(name if alias is None else alias, None)
         return written
 
 
@@ -75,9 +77,22 @@ def _number(value: Any) -> int | float:
     _refuse("float_type", "a valid number")
 
 
-Integer = Annotated[int, PlainValidator(_integer)]
+@dataclass(frozen=True)
+class Exactly:
+    """Marks a type whose values are what a function makes of the input, and are written so."""
+
+    make: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        # Pydantic's own marker would write a float for a number, whatever it is.
+        return core_schema.no_info_plain_validator_function(self.make)
+
+
+Integer = Annotated[int, Exactly(_integer)]
 """An integer; `1.0` is one."""
-Number = Annotated[float, PlainValidator(_number)]
+Number = Annotated[float, Exactly(_number)]
 """A number; an integer stays an integer."""
 Boolean = Annotated[bool, Strict()]
 """True or false, and not 1 or 0."""
@@ -86,33 +101,33 @@ _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)?"
 
 
-def _in_form(pattern: str, expected: str) -> BeforeValidator:
+def _in_form(kind: type, pattern: str, expected: str) -> BeforeValidator:
     form = re.compile(pattern, re.ASCII)
 
     def check(value: Any) -> Any:
-        if isinstance(value, str) and not form.fullmatch(value):
-            _refuse("string_pattern_mismatch", expected)
-        return value
+        # Pydantic would take numbers for times as well, and digits for a date.
+        if isinstance(value, kind) or (isinstance(value, str) and form.fullmatch(value)):
+            return value
+        _refuse("string_pattern_mismatch", expected)
 
     return BeforeValidator(check)
 
 
 DateTime = Annotated[
-    datetime, Strict(), _in_form(f"{_DATE}[Tt ]{_TIME}", "a date-time, to the microsecond at most")
+    datetime, _in_form(datetime, f"{_DATE}[Tt ]{_TIME}", "a date-time, to microseconds at most")
 ]
 """A date and time in the form of RFC 3339; finer than microseconds is refused, not rounded."""
-Date = Annotated[date, Strict(), _in_form(_DATE, "a date")]
-Time = Annotated[time, Strict(), _in_form(_TIME, "a time, to the microsecond at most")]
-Uuid = Annotated[
-    UUID, Strict(), _in_form(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a UUID")
-]
+Date = Annotated[date, _in_form(date, _DATE, "a date")]
+Time = Annotated[time, _in_form(time, _TIME, "a time, to microseconds at most")]
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+Uuid = Annotated[UUID, _in_form(UUID, _UUID, "a UUID")]
 
 
 def _no_value(value: Any) -> NoReturn:
     _refuse("no_value", "absent: no value is allowed here")
 
 
-Nothing = Annotated[Never, PlainValidator(_no_value)]
+Nothing = Annotated[Never, Exactly(_no_value)]
 """No value at all."""
 
 
@@ -168,7 +183,7 @@ def multiple_of(step: float) -> AfterValidator:
     return AfterValidator(check)
 
 
-def one_of_values(*texts: str) -> PlainValidator:
+def one_of_values(*texts: str) -> Exactly:
     """Marks a value that equals one of these, given as JSON text."""
     allowed = [(canonical(value), value) for value in map(json.loads, texts)]
 
@@ -179,7 +194,7 @@ def one_of_values(*texts: str) -> PlainValidator:
                 return original
         _refuse("enum", f"one of {', '.join(texts)}")
 
-    return PlainValidator(check)
+    return Exactly(check)
 
 
 class ExactlyOne:

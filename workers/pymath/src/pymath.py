@@ -218,8 +218,8 @@ def refuse_inexact(value: Any) -> None:
         raise ValueError(f"{value} does not fit into 64 bits")
     inner: list[Any] = []
     if isinstance(value, dict):
-        inner = list(value.values())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        inner = list(value.values())  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list):
-        inner = value
+        inner = value  # pyright: ignore[reportUnknownVariableType]
     for item in inner:
         refuse_inexact(item)

@@ -1,0 +1,103 @@
+"""Values that are valid against a schema, or nearly so."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Value = st.SearchStrategy[Any]
+
+plain: Value = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 9)
+    | st.sampled_from([0.5, 1.0, 2.0, 2.5, -0.0, 1e3])
+    | st.sampled_from(["", "a", "b", "abc", "circle", "cat", "dog", "ab1", "ß", "Fast"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "x", "kind", "n", "zz"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def near(schema: Any, root: Any, depth: int = 4) -> Value:
+    """Values around a schema: most keep its structure, some break it at a place."""
+    if not isinstance(schema, dict) or depth == 0:
+        return plain
+    return st.one_of(_inside(schema, root, depth), _inside(schema, root, depth), plain)
+
+
+def _inside(schema: dict[str, Any], root: Any, depth: int) -> Value:
+    if "$ref" in schema:
+        target = root
+        for part in schema["$ref"].removeprefix("#").split("/")[1:]:
+            target = target[part]
+        return near(target, root, depth - 1)
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            rest = {k: v for k, v in schema.items() if k != key}
+            return st.one_of([_joined([rest, b], root, depth) for b in schema[key]])
+    if "allOf" in schema:
+        return _joined(schema["allOf"], root, depth)
+    if "const" in schema or "enum" in schema:
+        return st.sampled_from(schema.get("enum", [schema.get("const")]))
+    kinds = schema.get("type", ["object"] if "properties" in schema else ["any"])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return st.one_of([_of_kind(kind, schema, root, depth) for kind in kinds])
+
+
+def _joined(parts: list[Any], root: Any, depth: int) -> Value:
+    """Objects that have the keys of all parts; of other parts, values of one."""
+    objects = [near(part, root, depth - 1) for part in parts if part]
+
+    def join(values: list[Any]) -> Any:
+        if all(isinstance(value, dict) for value in values):
+            return {key: item for value in values for key, item in value.items()}
+        return values[-1]
+
+    return st.tuples(*objects).map(list).map(join) if objects else plain
+
+
+def _of_kind(kind: str, schema: dict[str, Any], root: Any, depth: int) -> Value:
+    match kind:
+        case "null":
+            return st.none()
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            return st.integers(-5, 9) | st.sampled_from([1.0, 2.0, 1.5, 2**53 + 1])
+        case "number":
+            return st.integers(-5, 9) | st.sampled_from([0.5, 1.0, 2.5, 2.4, 2**53 + 1, 1e15])
+        case "string":
+            return st.sampled_from(["", "a", "ab", "abc", "abcd", "a1", "c0x", "ßß", "d"])
+        case "array":
+            return _array(schema, root, depth)
+        case "object":
+            return _object(schema, root, depth)
+        case _:
+            return plain
+
+
+def _array(schema: dict[str, Any], root: Any, depth: int) -> Value:
+    items = schema.get("items", {})
+    prefix = schema.get("prefixItems") or (items if isinstance(items, list) else None)
+    if prefix:
+        parts = [near(part, root, depth - 1) for part in prefix]
+        return st.integers(0, len(parts)).flatmap(
+            lambda n: st.tuples(*parts[:n], *([plain] * (n == len(parts) and False))).map(list)
+        )
+    return st.lists(near(items, root, depth - 1), max_size=4)
+
+
+def _object(schema: dict[str, Any], root: Any, depth: int) -> Value:
+    properties: dict[str, Any] = schema.get("properties", {})
+    known = {key: near(part, root, depth - 1) for key, part in properties.items()}
+    required = {k: known.pop(k, plain) for k in schema.get("required", [])}
+    fixed = st.fixed_dictionaries(required, optional=known)
+    others = schema.get("additionalProperties", True)
+    extra = st.dictionaries(
+        st.sampled_from(["a", "b", "extra", "my_key", "Z", "long-key"]),
+        near(others, root, depth - 1),
+        max_size=2,
+    )
+    return st.tuples(st.just({}) | extra, fixed).map(lambda both: {**both[0], **both[1]})
