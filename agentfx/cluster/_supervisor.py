@@ -305,6 +305,7 @@ class Supervisor:
             case "kill_engine":
                 if self._engine is None:
                     raise ControlError("the engine is not ours: it was started by somebody else")
+                self._engine.failures = 0  # asked for: no sign that it cannot start
                 return self._engine.child.signal(signal.SIGKILL)
             case "workers":
                 return {
