@@ -12,7 +12,7 @@ from agentfx.harness._agent import Agent
 from agentfx.harness._event import LogEvent, event_of
 from agentfx.harness._request import canonical
 from agentfx.harness._step import whole
-from agentfx.harness._tool import remote_ids
+from agentfx.harness._tool import argument_problems, named, remote_ids
 from agentfx.harness._transcript import Transcript, transcript_of
 from agentfx.harness._turn import text_of
 from agentfx.harness._view import table
@@ -118,12 +118,25 @@ class Session:
         """Let a held call run, maybe with other arguments; False if it is decided already.
 
         The call runs exactly these arguments; the model is told if they are not its own.
+
+        Raises:
+            SessionError: The arguments are not what the tool's schema allows.
         """
-        edited = arguments is not None
-        body: dict[str, Any] = {"edited": edited, "arguments": arguments}
+        body: dict[str, Any] = {"edited": arguments is not None, "arguments": arguments}
         if arguments is not None:
+            await self._check_arguments(call, arguments)
             body["input"] = canonical(dict(arguments))
         return await self._decide(call, approve=True, **body)
+
+    async def _check_arguments(self, call: str, arguments: Mapping[str, Any]) -> None:
+        await self.refresh()
+        held = [e for e in self._events if e.kind == "approval_requested"]
+        name = next((e.body["name"] for e in held if e.body["call"] == call), None)
+        tool = named(self.transcript.agent.get("tools", ()), str(name))
+        if tool is None:
+            raise SessionError(f"no call {call} of session {self.id} waits for an approval")
+        if wrong := argument_problems(tool, arguments):
+            raise SessionError(f"{name} does not take these arguments: {'; '.join(wrong)}")
 
     async def reject(self, call: str, reason: str = "") -> bool:
         """Do not let a held call run; the model reads why. False if it is decided already."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from agentfx.algebra import AnyEffect, AnyTask, Published, RemoteFunction, is_task
+from agentfx.contracts._accept import problems
+from agentfx.contracts._read import read_schema
 from agentfx.jobs import FOREIGN
 
 NAME_LENGTH = 64
@@ -111,6 +113,15 @@ def remote_ids(tools: Iterable[AnyTool]) -> list[str]:
 def named(tools: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
     """The tool that a model calls by a name."""
     return next((tool for tool in tools if tool["name"] == name), None)
+
+
+def argument_problems(tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """What is wrong with arguments for a tool, one line each; empty if its schema allows them."""
+    shapes = read_schema(tool["spec"]["input_schema"], "input")
+    return [
+        f"{'.'.join(map(str, where)) or 'input'}: {message}"
+        for _, where, message in problems(shapes, dict(arguments))
+    ]
 
 
 def _name_for(function_id: str, taken: set[str]) -> str:

@@ -72,11 +72,16 @@ async def test_43_an_approved_call_runs_exactly_what_was_approved(
     await session.ask(f"{path} a b")
     first, second = (await session.status()).held
     assert not path.exists()
+    for wrong in ({"path": str(path)}, {"path": str(path), "word": 3}, {"word": "x", "more": 1}):
+        with pytest.raises(harness.SessionError, match="does not take these arguments"):
+            await session.approve(first, wrong)
     assert await session.approve(first, {"path": str(path), "word": "changed"})
     assert await session.reject(second, "Not b.")
     assert not await session.approve(second)
     answer = await session.idle()
     assert path.read_text().split()[0] == "changed"
+    said = next(e for e in of(session, "tool_result") if e.body["call"] == first)
+    assert "A person changed the arguments" in said.body["content"]
     assert "Not b." in answer
     assert "changed" in answer
 

@@ -191,8 +191,13 @@ class Log:
         """Give a call its result; False if it has one already."""
         if not self.t.sessions.close_call(self.row.no, call.call):
             return False
+        content = result.content
+        edited = self.t.sessions.keyed(self.row.no, f"decision/{call.call}")
+        if edited is not None and (arguments := orjson.loads(edited.body).get("arguments")):
+            ran = orjson.dumps(arguments).decode()
+            content = f"[A person changed the arguments before approving; it ran {ran}]\n{content}"
         body: dict[str, Json] = {
-            "call": call.call, "content": result.content, "is_error": result.is_error, "by": why,
+            "call": call.call, "content": content, "is_error": result.is_error, "by": why,
             **_named(orjson.loads(call.request)["request"]),
         }  # fmt: skip
         if result.rest is not None:
