@@ -97,11 +97,18 @@ class Step:
 
     async def _read(self, news: Mapping[str, Any] | None = None) -> Transcript:
         state = _kept.pop(self._session, None) or Transcript()
-        fresh = news is not None and _takes(state, news)
-        if fresh:
+        if news is not None and _takes(state, news):
             rows = [row for row in news["events"] if row["seq"] > state.head]
             state.add(event_of(row) for row in await self._whole(rows))
-        while not fresh:
+        else:
+            state = await self._read_on(state)
+        _kept[self._session] = state
+        while len(_kept) > KEPT_TRANSCRIPTS:
+            _kept.popitem(last=False)
+        return state
+
+    async def _read_on(self, state: Transcript) -> Transcript:
+        while True:
             message = {"session": self._session, "after": state.head}
             page = await self._ask("agentfx::session::read", message)
             if page["after_hash"] != state.hash:  # another store has a session of this name
@@ -109,14 +116,7 @@ class Step:
                 continue
             state.add(event_of(row) for row in await self._whole(page["events"]))
             if state.head >= page["head"]:
-                break
-        self._keep(state)
-        return state
-
-    def _keep(self, state: Transcript) -> None:
-        _kept[self._session] = state
-        while len(_kept) > KEPT_TRANSCRIPTS:
-            _kept.popitem(last=False)
+                return state
 
     async def _whole(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows with the bodies that are kept beside the log."""
@@ -272,7 +272,7 @@ def _takes(state: Transcript, news: Mapping[str, Any]) -> bool:
     if not news["after"] <= state.head <= news["head"]:
         return False
     hashes = {news["after"]: news["after_hash"], **{r["seq"]: r["hash"] for r in news["events"]}}
-    return hashes[state.head] == state.hash
+    return bool(hashes[state.head] == state.hash)
 
 
 def _harder(state: Transcript, rules: Rules) -> int | None:
