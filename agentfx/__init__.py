@@ -49,8 +49,6 @@ from agentfx.interpreters import run_memory_sync as run_memory_sync
 from agentfx.interpreters import step_key as step_key
 
 if TYPE_CHECKING:
-    from agentfx.contracts import RemoteFailure as RemoteFailure
-    from agentfx.contracts import remote as remote
     from agentfx.cluster import Cluster as Cluster
     from agentfx.cluster import ClusterError as ClusterError
     from agentfx.cluster import cancel as cancel
@@ -62,6 +60,8 @@ if TYPE_CHECKING:
     from agentfx.cluster import run_dist_sync as run_dist_sync
     from agentfx.cluster import runs as runs
     from agentfx.cluster import start as start
+    from agentfx.contracts import RemoteFailure as RemoteFailure
+    from agentfx.contracts import remote as remote
     from agentfx.jobs._event import Event as Event
 
 __version__ = "0.1.0"

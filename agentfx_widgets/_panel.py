@@ -8,7 +8,6 @@ import anywidget
 import traitlets
 
 Json: TypeAlias = dict[str, Any]
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Panel(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
@@ -27,7 +26,6 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
     def __init__(self, state: Json, on_action: Callable[[Json], None]) -> None:
         super().__init__(state=state)
         self._on_action = on_action
-        self.text, self.html = "", ""
         self._widget: Any = self  # ipywidgets has no types
         self._widget.on_msg(self._heard)
 
@@ -66,15 +64,7 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
             comm._reply_subshell_for = _as_asked
 
     def __repr__(self) -> str:
-        return self.text or "agentfx panel"
-
-    def bundle(self) -> Json:
-        """All that a cell's output holds: the widget, and what is left without it."""
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"text/plain": self.text, "text/html": self.html, WIDGET_VIEW: view}
-
-    def _repr_mimebundle_(self, **_options: object) -> tuple[Json, Json]:
-        return self.bundle(), {}
+        return "the live panel of a run; what it showed last follows"
 
 
 def _as_asked(_data: object, asked: object) -> object:

@@ -716,7 +716,7 @@ function about(row, state, over) {
     const counts = row.counts ?? {};
     const begun = Object.values(counts).reduce((a, b) => a + b, 0);
     for (const name of ["done", "running", "waiting", "failed", "dead", "cancelled"])
-      if (counts[name]) parts.push(`${counts[name].toLocaleString("en")} ${name === "dead" ? "dead letters" : name}`);
+      if (counts[name]) parts.push(name === "dead" ? plural(counts[name], "dead letter") : `${counts[name].toLocaleString("en")} ${name}`);
     if (row.again) parts.push(`${row.again.toLocaleString("en")} took another try`);
     if (row.kind === "fan_out" && begun < (row.count ?? 0) && !over) parts.push(`${((row.count ?? 0) - begun).toLocaleString("en")} to come`);
     return parts.join(" · ");
@@ -795,6 +795,12 @@ function reach(seconds) {
   return unit * ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((n) => n * unit >= seconds) ?? 10);
 }
 
+/** Into how many round parts the axis is divided. @param {number} end */
+function ticksOf(end) {
+  const first = Number((end / 10 ** Math.floor(Math.log10(end) + 1e-9)).toPrecision(2));
+  return first === 1.5 || first === 3 || first === 6 ? 3 : first === 5 || first === 10 ? 5 : 4;
+}
+
 /** @param {View} view @returns {Section} */
 function timeline(view) {
   const store = view.store;
@@ -841,10 +847,11 @@ function timeline(view) {
       parts.push(s("text", { class: "afx-who", x: 4, y: top + 13, text: label }));
       top += height + Math.min(layout.notes.get(label)?.length ?? 0, MOST_NOTES + 1) * NOTE + 6;
     }
-    for (let tick = 0; tick <= 4; tick++) {
-      const t = (layout.end * tick) / 4;
+    const ticks = ticksOf(layout.end);
+    for (let tick = 0; tick <= ticks; tick++) {
+      const t = (layout.end * tick) / ticks;
       parts.push(s("line", { class: "afx-grid-line", x1: x(t), x2: x(t), y1: TOP - 4, y2: top }));
-      parts.push(s("text", { class: "afx-tick", x: x(t), y: top + 14, "text-anchor": tick === 4 ? "end" : "middle", text: `${Number(t.toPrecision(3))} s` }));
+      parts.push(s("text", { class: "afx-tick", x: x(t), y: top + 14, "text-anchor": tick === ticks ? "end" : "middle", text: layout.end < 1 ? `${Number((t * 1000).toPrecision(3))} ms` : `${Number(t.toPrecision(3))} s` }));
     }
     layout.height = top + AXIS;
     attr(svg, "viewBox", `0 0 ${layout.width} ${layout.height}`);
@@ -978,7 +985,7 @@ function slider(view) {
   const live = h("button", { type: "button", text: "Live", "aria-label": "Back to live", "aria-pressed": "true" });
   const help = h("span", { class: "afx-help", text: "Drag to see any moment of the run." });
   const banner = h("p", { class: "afx-banner", role: "status", hidden: true });
-  const el = h("div", {}, h("div", { class: "afx-slider" }, input, live), help, banner);
+  const el = h("div", {}, h("div", { class: "afx-slider" }, input), h("div", { class: "afx-filter" }, live, help), banner);
   input.addEventListener("input", () => store.look(Math.min(Number(input.value), store.elapsed)));
   live.addEventListener("click", () => store.look(undefined));
   return { el, update() {

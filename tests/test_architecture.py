@@ -16,13 +16,13 @@ ALLOWED: dict[str, set[str]] = {
     "algebra": set(),
     "jobs": set(),
     "wire": set(),
-    "interpreters": {"algebra", "jobs"},
+    "interpreters": {"algebra", "jobs", "streams"},
     "services": {"jobs", "wire"},
     "engine": {"wire", "services"},
     "backends": {"algebra", "interpreters", "jobs", "wire"},
     "contracts": {"algebra", "backends", "wire"},
     "cluster": {"algebra", "backends", "engine", "interpreters", "jobs", "services", "wire"},
-    "streams": {"algebra", "interpreters", "jobs"},
+    "streams": {"algebra"},
     "harness": {"algebra", "contracts", "interpreters", "jobs", "wire"},
 }
 FOR_ALL = {"_clock", "_errors"}

@@ -21,8 +21,10 @@ from agentfx.algebra._effect import (
     Timeout,
     Zip,
 )
+from agentfx.algebra._fence import Guard
 from agentfx.algebra._for_each import ForEach
 from agentfx.algebra._remote import RemoteCall, RemoteJob
+from agentfx.algebra._stream import Collect
 from agentfx.algebra._task import ActionCall, DirectCall, TaskCall
 
 Leaf: TypeAlias = (
@@ -31,6 +33,8 @@ Leaf: TypeAlias = (
     | DirectCall[Any, Any, Any]
     | RemoteCall[Any, Any, Any]
     | RemoteJob[Any, Any, Any]
+    | Guard[Any, Any, Any]
+    | Collect[Any, Any, Any]
     | Use[Any, Any, Any]
     | Attempt[Any, Any, Any]
     | Sleep

@@ -162,10 +162,13 @@ class IiiBackend:
 
     async def _ask(self, name: str, data: Json) -> Json:
         """Call the services; again after a lost link, since all of their calls are idempotent."""
+        return await self._call_until_answered(f"agentfx::{name}", data)
+
+    async def _call_until_answered(self, function_id: str, data: Json) -> Json:
         deadline = self._clock.monotonic() + LOST_SECONDS
         while True:
             try:
-                return await self.connection.call(f"agentfx::{name}", data)
+                return await self.connection.call(function_id, data)
             except CallError as error:
                 if error.code not in ("function_not_found", "invocation_stopped"):
                     raise _error(error.code, error.message) from None
@@ -306,6 +309,21 @@ class IiiBackend:
         except CallError as error:
             return orjson.dumps(_failed_call(task, error)).decode()
         return orjson.dumps({"ok": orjson.dumps(answer).decode()}).decode()
+
+    async def update_state(
+        self, scope: str, key: str, operations: Sequence[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """See `Backend.update_state`."""
+        message = {"scope": scope, "key": key, "ops": list(operations)}
+        answer = await self._call_until_answered("state::update", message)
+        if answer.get("errors"):
+            raise BackendError(f"state {scope}/{key} cannot be updated: {answer['errors']}")
+        before: dict[str, Any] | None = answer["old_value"]
+        return before
+
+    async def delete_state(self, scope: str, key: str) -> None:
+        """See `Backend.delete_state`."""
+        await self._call_until_answered("state::delete", {"scope": scope, "key": key})
 
     async def check_functions(self, functions: Sequence[str]) -> None:
         """See `Backend.check_functions`."""

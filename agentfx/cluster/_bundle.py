@@ -46,9 +46,20 @@ def write_bundle(home: Home, given: Iterable[AnyTask] = ()) -> str | None:
     version = hashlib.sha256(data).hexdigest()
     home.bundles.mkdir(mode=0o700, exist_ok=True)
     path = home.bundles / version
-    if not path.exists():
+    if path.exists():
+        os.utime(path)  # it is used again
+    else:
         write_private(path, data)
     return version
+
+
+def drop_bundles(home: Home, kept: set[str], before: float) -> None:
+    """Delete the bundles that no run needs, and that nobody brought after a time (wall)."""
+    if not home.bundles.is_dir():
+        return
+    for path in home.bundles.iterdir():
+        if path.name not in kept and path.lstat().st_mtime < before:
+            path.unlink(missing_ok=True)
 
 
 def load_bundle(home: Home, version: str) -> dict[str, AnyTask]:

@@ -5,9 +5,11 @@ import logging
 import os
 import platform
 import signal
+from functools import partial
 from pathlib import Path
 
 from agentfx._clock import SystemClock
+from agentfx.cluster._bundle import drop_bundles
 from agentfx.cluster._home import Home, is_alive
 from agentfx.cluster._options import BROKEN, EngineOptions
 from agentfx.engine import Engine, EngineConfig, load_config
@@ -40,7 +42,9 @@ async def _serve(options: EngineOptions) -> int:
     clock = SystemClock()
     store = SqliteStore(home.store, on_broken=lambda error: os._exit(BROKEN))
     engine = Engine(host=options.host, port=options.port, token=options.token, clock=clock)
-    services = DispatchService(store, engine.host, clock, process_ended)
+    services = DispatchService(
+        store, engine.host, clock, process_ended, partial(drop_bundles, home)
+    )
     sessions = SessionService(store, services.jobs, clock)
     try:
         if config.state is not None:

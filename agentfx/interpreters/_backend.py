@@ -243,6 +243,19 @@ class Backend(Protocol):
         """Run a task by a plain call; arguments and outcome are JSON text."""
         ...
 
+    async def update_state(
+        self, scope: str, key: str, operations: Sequence[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """Change a value of the shared state by one atomic update; what it was before.
+
+        Operations are those of iii's `state::update`. After a lost link it may be made twice.
+        """
+        ...
+
+    async def delete_state(self, scope: str, key: str) -> None:
+        """Delete a value of the shared state."""
+        ...
+
     async def check_functions(self, functions: Sequence[str]) -> None:
         """Make sure that some worker, in any language, has each of these functions.
 

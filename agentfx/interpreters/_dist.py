@@ -34,12 +34,14 @@ from agentfx.interpreters._backend import (
     RedrivenError,
 )
 from agentfx.interpreters._fan_out import FanOut
+from agentfx.interpreters._guard import must_be_certain
 from agentfx.interpreters._journal import (
     Journal,
     decode_computed,
     described,
     encode_computed,
 )
+from agentfx.interpreters._journal_tape import JournalTape
 from agentfx.interpreters._pending import PendingJobs
 from agentfx.interpreters._remote import Remotes, cancelled
 from agentfx.interpreters._scope import Scope, Step, StepCount
@@ -72,8 +74,9 @@ class DistLeaves:
     ) -> None:
         self.run_id = run_id
         self.identity = identity_of(run_id, opened.life)
-        self._backend, self._journal, self._clock, self._stop = backend, journal, clock, stop
+        self._backend, self._journal, self.clock, self._stop = backend, journal, clock, stop
         self.pending = PendingJobs(backend, run_id, opened.epoch, clock)
+        self.tape = JournalTape(backend, journal, self.identity, opened.epoch)
         self._remotes = Remotes(backend, journal, (run_id, self.identity), self._outcome)
         self._unchecked: set[tuple[bool, str]] = set()
         self._checked: set[tuple[bool, str]] = set()
@@ -189,6 +192,7 @@ class DistLeaves:
         what = described(node)
         text = self._journal.value(step.path, what)
         if text is None:
+            must_be_certain()
             exit_ = await keyed(call_key(self.identity, step.path), work)
             text = await self._journal.put(step.path, what, encode_computed(step, node, exit_))
         return decode_computed(step, node, text)
@@ -198,12 +202,12 @@ class DistLeaves:
         if not seconds:
             return
         due = await self._due(f"{step.path}#{step.attempt}~", seconds)
-        await self._clock.sleep(min(max(due - self._clock.wall(), 0.0), seconds))
+        await self.clock.sleep(min(max(due - self.clock.wall(), 0.0), seconds))
 
     async def _due(self, path: str, seconds: float) -> float:
         text = self._journal.value(path, "due")
         if text is None:
-            text = await self._journal.put(path, "due", repr(self._clock.wall() + seconds))
+            text = await self._journal.put(path, "due", repr(self.clock.wall() + seconds))
         return float(text)
 
     async def limit(self, step: Step, seconds: float, child: Child) -> AnyExit:
@@ -219,7 +223,7 @@ class DistLeaves:
         if how == "ended":
             return await child()
         due = await self._due(f"{step.path}~", seconds)
-        limit = asyncio.timeout(max(due - self._clock.wall(), 0.0))
+        limit = asyncio.timeout(max(due - self.clock.wall(), 0.0))
         try:
             async with limit:
                 exit_ = await child()

@@ -80,6 +80,10 @@ class Journal:
             raise NonDeterminismError(path, recorded[0], what)
         return recorded[1]
 
+    def recorded(self, path: str) -> tuple[str, str] | None:
+        """What is on record for a step, whatever it is: a line, and a value."""
+        return self._steps.get(path)
+
     async def put(self, path: str, what: str, value: str) -> str:
         """Record a step, once; the value that won."""
         steps: Sequence[JournalStep] = [JournalStep(path, what, value)]

@@ -31,6 +31,7 @@ from agentfx.interpreters._observe import Events, Observer
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._stubs import Stubs, run_stub
 from agentfx.interpreters._sync import Where, run_nested, run_sync
+from agentfx.interpreters._tape import MemoryTape
 from agentfx.interpreters._values import decode_step, encode_step, idempotency_key, keyed
 from agentfx.interpreters._walk import AnyExit, Call, Child, Item, Remote, table_of, walk
 from agentfx.interpreters._window import run_window
@@ -87,10 +88,11 @@ class _Memory:
     """Gives the leaves of a program their meaning in this process."""
 
     def __init__(self, run_id: str, clock: Clock, events: Events, stubs: Stubs) -> None:
-        self.run_id, self._clock, self._events, self._stubs = run_id, clock, events, stubs
+        self.run_id, self.clock, self._events, self._stubs = run_id, clock, events, stubs
+        self.tape = MemoryTape(run_id, events)
 
     async def run(self, program: AnyEffect, env: Any) -> AnyExit:
-        begun = self._clock.monotonic()
+        begun = self.clock.monotonic()
         self._events.emit("run_started")
         exit_ = await walk(program, self, Scope(StepCount()), table_of(env))
         error = repr(exit_.error) if isinstance(exit_, Err) else None
@@ -114,7 +116,7 @@ class _Memory:
         about = self._about(step, task.id)
         self._events.emit("job_queued", **about)
         self._events.emit("job_started", **about, delivery=1, worker="memory")
-        begun = self._clock.monotonic()
+        begun = self.clock.monotonic()
         outcome = await execute(task, text, context)
         exit_ = decode_outcome(outcome, task.contract, task.options.raises)
         ended = {"delivery": 1, "worker": "memory", "ms": self._ms(begun)}
@@ -130,7 +132,7 @@ class _Memory:
 
     async def remote(self, step: Step, call: Remote) -> AnyExit:
         """See `Leaves.remote`."""
-        begun = self._clock.monotonic()
+        begun = self.clock.monotonic()
         exit_ = await run_stub(self._stubs, call)
         label = step.label or call.function.id
         self._events.emit("step_done", path=step.path, label=label, ms=self._ms(begun))
@@ -140,7 +142,7 @@ class _Memory:
         self, step: Step, node: Use[Any, Any, Any] | Attempt[Any, Any, Any], work: Child
     ) -> AnyExit:
         """See `Leaves.compute`."""
-        begun = self._clock.monotonic()
+        begun = self.clock.monotonic()
         exit_ = await keyed(call_key(self.run_id, step.path), work)
         if isinstance(exit_, Ok):
             exit_ = Ok(decode_step(step, node, encode_step(step, node, exit_.value)))
@@ -151,7 +153,7 @@ class _Memory:
 
     async def wait(self, step: Step, seconds: float) -> None:
         """See `Leaves.wait`."""
-        await self._clock.sleep(seconds)
+        await self.clock.sleep(seconds)
 
     async def limit(self, step: Step, seconds: float, child: Child) -> AnyExit:
         """See `Leaves.limit`."""
@@ -190,7 +192,7 @@ class _Memory:
         }
 
     def _ms(self, begun: float) -> float:
-        return round((self._clock.monotonic() - begun) * 1000, 3)
+        return round((self.clock.monotonic() - begun) * 1000, 3)
 
 
 @overload

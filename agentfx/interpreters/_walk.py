@@ -8,11 +8,11 @@ that bound or fence their child (`timeout`, `ensuring`, fan-outs) walk it by a w
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Never, NoReturn, Protocol, TypeAlias
+from typing import Any, Never, NoReturn, TypeAlias
 
 from agentfx.algebra import (
     Action,
@@ -21,17 +21,18 @@ from agentfx.algebra import (
     Attempt,
     Catch,
     CatchAll,
+    Collect,
     DirectCall,
     DoBlock,
     Effect,
     Either,
     Ensuring,
     Err,
-    Exit,
     Fail,
     FlatMap,
     ForEach,
     Given,
+    Guard,
     Leaf,
     Map,
     Named,
@@ -49,54 +50,16 @@ from agentfx.algebra import (
     Zip,
     brief,
 )
+from agentfx.interpreters._collect import Collecting
+from agentfx.interpreters._guard import guard
 from agentfx.interpreters._scope import Scope, Step
+from agentfx.interpreters._walk_types import AnyExit as AnyExit
+from agentfx.interpreters._walk_types import Call as Call
+from agentfx.interpreters._walk_types import Child as Child
+from agentfx.interpreters._walk_types import Item as Item
+from agentfx.interpreters._walk_types import Leaves as Leaves
+from agentfx.interpreters._walk_types import Remote as Remote
 from agentfx.jobs import chance, job_id
-
-AnyExit: TypeAlias = Exit[Any, Any]
-Child: TypeAlias = Callable[[], Awaitable[AnyExit]]
-Call: TypeAlias = TaskCall[Any, Any, Any] | ActionCall[Any, Any, Any]
-Item: TypeAlias = Callable[[int], Awaitable[AnyExit]]
-Remote: TypeAlias = RemoteCall[Any, Any, Any] | RemoteJob[Any, Any, Any]
-
-
-class Leaves(Protocol):
-    """What an interpreter does at the leaves of a program."""
-
-    run_id: str
-
-    async def call(self, step: Step, call: Call) -> AnyExit:
-        """Run a task or an action."""
-        ...
-
-    async def direct(self, step: Step, call: TaskCall[Any, Any, Any]) -> AnyExit:
-        """Run a task by a plain call."""
-        ...
-
-    async def remote(self, step: Step, call: Remote) -> AnyExit:
-        """Run a function of another worker."""
-        ...
-
-    async def compute(
-        self, step: Step, node: Use[Any, Any, Any] | Attempt[Any, Any, Any], work: Child
-    ) -> AnyExit:
-        """Run work in the driver and keep its value."""
-        ...
-
-    async def wait(self, step: Step, seconds: float) -> None:
-        """Sleep, or wait before another attempt of `step`."""
-        ...
-
-    async def limit(self, step: Step, seconds: float, child: Child) -> AnyExit:
-        """Run a child that is cancelled after some seconds."""
-        ...
-
-    async def fan_out(self, step: Step, node: ForEach[Any, Any, Any], item: Item) -> AnyExit:
-        """Run every item of a fan-out; `item` walks the one at an index."""
-        ...
-
-    def opened(self, step: Step) -> None:
-        """Take note that a named group of steps begins."""
-        ...
 
 
 def table_of(env: Any) -> Mapping[type[Any], Any]:
@@ -263,10 +226,8 @@ class _Walk:
                 return await self._compute(node)
             case ForEach():
                 return await self._fan_out(node)
-            case Timeout():
-                step = self.next_step()
-                child = self._child(node.first, step.path)
-                return await self.leaves.limit(step, node.seconds, child)
+            case Timeout() | Guard() | Collect():
+                return await self._bounded(node)
             case Ensuring():
                 return await self._ensuring(node)
             case Sleep() | _Pause():
@@ -321,6 +282,20 @@ class _Walk:
             return await walk(body, self.leaves, inner, given)
 
         return await self.leaves.fan_out(step, node, item)
+
+    async def _bounded(
+        self, node: Timeout[Any, Any, Any] | Guard[Any, Any, Any] | Collect[Any, Any, Any]
+    ) -> AnyExit:
+        step, leaves = self.next_step(), self.leaves
+        match node:
+            case Timeout():
+                child = self._child(node.first, step.path)
+                return await leaves.limit(step, node.seconds, child)
+            case Guard():
+                return await guard(node, step, leaves.tape, self._child(node.first, step.path))
+            case Collect():
+                places = (leaves.tape, leaves.clock, self._child, self.scope.count)
+                return await Collecting(node, step, *places).run()
 
     async def _ensuring(self, node: Ensuring[Any, Any, Any]) -> AnyExit:
         # The finalizer's steps have a scope of their own: after a cancellation nobody can tell
@@ -452,6 +427,8 @@ _LEAF_KINDS = (
     Sleep,
     ForEach,
     Timeout,
+    Guard,
+    Collect,
 )
 _ENTER: dict[type, Callable[[_Walk, Any], AnyEffect]] = {
     FlatMap: _push,

@@ -22,6 +22,13 @@ from agentfx.notebook._words import (
 )
 
 MOST_MOVES = 100
+# In JupyterLab: beside a live panel this is hidden, and without one the place of the panel is.
+STYLE = (
+    "<style>"
+    ".jp-OutputArea-child:has(.afx) + .jp-OutputArea-child:has(.afx-static) {display: none}"
+    ".jp-OutputArea-child:has(+ .jp-OutputArea-child .afx-static):not(:has(.afx)) {display: none}"
+    "</style>"
+)
 _WORKERS = ("worker", "pid", "jobs done", "jobs lost")
 _MOVES = ("job", "from", "to", "noticed and queued again", "waited for a slot")
 
@@ -66,7 +73,7 @@ def render_html(snapshot: Snapshot) -> str:
     dead = [_dead(row) for _, row in rows_of(snapshot, "dead")]
     if dead:
         parts.append(table("Dead letters of all runs", ("job", "run", "why"), dead))
-    return f"<div>{''.join(parts)}</div>"
+    return f'{STYLE}<div class="afx-static">{"".join(parts)}</div>'
 
 
 def tree(lines: Sequence[Line]) -> str:

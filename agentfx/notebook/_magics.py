@@ -19,7 +19,7 @@ from agentfx.notebook._errors import UserError, without_own_frames
 from agentfx.notebook._identity import CellKey
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._running import DistOptions, Runner, Watched, program_of
-from agentfx.notebook._screen import CellScreen
+from agentfx.notebook._screen import screen_of
 from agentfx.notebook._transformer import PREFIX
 
 LineOrCell = Callable[..., Any]
@@ -100,7 +100,7 @@ class NotebookMagics:
 
     @property
     def _runner(self) -> Runner:
-        return Runner(self._kit, CellScreen(self._shell))
+        return Runner(self._kit, screen_of(self._shell))
 
     # Running
 

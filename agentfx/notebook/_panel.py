@@ -6,11 +6,9 @@ from typing import Any
 
 from agentfx._errors import AgentfxError
 from agentfx.cluster import Engine
-from agentfx.notebook._html import render_html
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._replay import More, Replay
 from agentfx.notebook._tables import Snapshot
-from agentfx.notebook._text import render_text
 from agentfx.notebook._view import View
 from agentfx.notebook._watch import look_around
 from agentfx_widgets import Panel
@@ -88,12 +86,6 @@ class RunPanel:
         """Keep the last state where a late view and a saved notebook find it."""
         self.push()
         self.widget.finish(self._snapshot())
-        self.render()
-
-    def render(self) -> None:
-        """Write what is left without the widget: text, and HTML without script."""
-        snapshot = self._view.snapshot()
-        self.widget.text, self.widget.html = render_text(snapshot), render_html(snapshot)
 
     # In
 

@@ -21,13 +21,17 @@ def stripped(notebook: dict[str, Any]) -> dict[str, Any]:
 def _cell(cell: dict[str, Any]) -> dict[str, Any]:
     if "outputs" not in cell:
         return cell
-    return {**cell, "outputs": [_output(output) for output in cell["outputs"]]}
+    outputs: list[dict[str, Any]] = [_without_widget(output) for output in cell["outputs"]]
+    return {**cell, "outputs": [output for output in outputs if output]}
 
 
-def _output(output: dict[str, Any]) -> dict[str, Any]:
+def _without_widget(output: dict[str, Any]) -> dict[str, Any]:
+    """An output without the view of a widget; empty if it has nothing but that to show."""
     data: dict[str, Any] = output.get("data", {})
     if WIDGET_VIEW not in data:
         return output
+    if "text/html" not in data:
+        return {}
     return {**output, "data": {kind: v for kind, v in data.items() if kind != WIDGET_VIEW}}
 
 

@@ -45,6 +45,7 @@ class Roster:
         self._workers: dict[str, _Worker] = {}
         self._dirty: set[str] = set()
         self._asked: set[str] = set()
+        self._pids: dict[str, int] = {}
 
     def begin(self) -> None:
         """The run started: who left before does not belong to it."""
@@ -56,7 +57,7 @@ class Roster:
         """A worker joined, left, or was lost."""
         worker = self._of(label)
         if kind == "worker_joined":
-            worker.state, worker.pid = "up", None
+            worker.state, worker.pid = "up", self._pids.get(label)
             worker.running.clear()
             self._asked.discard(label)
         elif kind == "worker_left":
@@ -94,6 +95,14 @@ class Roster:
             if worker.state not in _GONE:
                 state = row["state"]
                 worker.state = state if state in ("silent", "draining") else "up"
+
+    def pids(self) -> dict[str, int]:
+        """Processes of the workers, as far as they are known."""
+        return {w.label: w.pid for w in self._workers.values() if w.pid is not None}
+
+    def know(self, pids: Mapping[str, int]) -> None:
+        """Workers' processes, for those that no poll tells of."""
+        self._pids = dict(pids)
 
     @property
     def up(self) -> int:

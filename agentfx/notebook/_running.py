@@ -26,6 +26,7 @@ from agentfx.notebook._view import View
 from agentfx.notebook._watch import follow, keep_looking, look_around
 
 LAST_EVENTS_SECONDS = 3.0
+WRITE_SECONDS = 3.0
 MOST_RUNS = 1000
 RESULT_CHARACTERS = 300
 
@@ -172,8 +173,7 @@ class Runner:
         left: Future[None] = Future()
         more = _events_of(engine, run_id) if engine is not None else self._remembered
         panel = RunPanel(self._kit, view, more, engine, lambda: _set(left))
-        panel.render()
-        self._screen.show(panel.widget)
+        self._screen.show(panel.widget, view.snapshot())
         return Watched(run_id, view, panel, Future(), left)
 
     async def _watch(self, watched: Watched, engine: Engine) -> None:
@@ -183,6 +183,7 @@ class Runner:
         following = asyncio.ensure_future(follow(engine, view, kit.clock))
         pushing = asyncio.ensure_future(panel.keep_pushing())
         looking = asyncio.ensure_future(keep_looking(engine, view, kit.clock))
+        writing = asyncio.ensure_future(self._keep_writing(watched))
         try:
             ended = asyncio.wrap_future(driven.exit)
             await asyncio.wait({ended})
@@ -192,13 +193,19 @@ class Runner:
             with suppress(BackendError):
                 await look_around(engine, view)
         finally:
-            for task in (following, pushing):
+            for task in (following, pushing, writing):
                 task.cancel()
             view.note(watched=None, notice=None)
             panel.finish()
-            self._screen.update(panel.widget)
+            self._screen.update(panel.widget, view.snapshot())
             settle(watched.exit, driven.exit)
             looking.cancel()
+
+    async def _keep_writing(self, watched: Watched) -> None:
+        """Write now and then what would be left if the kernel died."""
+        while True:
+            await self._kit.clock.sleep(WRITE_SECONDS)
+            self._screen.update(watched.panel.widget, watched.view.snapshot())
 
     async def outcome(self, watched: Watched) -> Exit[Any, Any] | None:
         """Wait for a run; None if somebody stopped watching, which does not stop the run."""
@@ -264,7 +271,7 @@ class Runner:
             running.cancel()
             pushing.cancel()
             watched.panel.finish()
-            self._screen.update(watched.panel.widget)
+            self._screen.update(watched.panel.widget, watched.view.snapshot())
 
 
 def _events_of(engine: Engine, run_id: str) -> More:

@@ -4,18 +4,21 @@ import sys
 from secrets import token_hex
 from typing import Any, Protocol
 
+from agentfx.notebook._html import render_html
+from agentfx.notebook._tables import Snapshot
+from agentfx.notebook._text import render_text
 from agentfx_widgets import Panel
 
 
 class Screen(Protocol):
     """What running a program needs of a notebook."""
 
-    def show(self, panel: Panel) -> None:
-        """Put a panel into the output of the cell that runs."""
+    def show(self, panel: Panel, snapshot: Snapshot) -> None:
+        """Put a panel into the output of the cell that runs, and what is left without it."""
         ...
 
-    def update(self, panel: Panel) -> None:
-        """Write what a panel holds now into the output where it was shown."""
+    def update(self, panel: Panel, snapshot: Snapshot) -> None:
+        """Write what is left of a panel where it was shown."""
         ...
 
     def say(self, text: str) -> None:
@@ -24,12 +27,12 @@ class Screen(Protocol):
 
 
 class NoScreen:
-    """Outside IPython: lines on standard error, no panel."""
+    """Outside a kernel: lines on standard error, no panel."""
 
-    def show(self, panel: Panel) -> None:
+    def show(self, panel: Panel, snapshot: Snapshot) -> None:
         """See `Screen.show`."""
 
-    def update(self, panel: Panel) -> None:
+    def update(self, panel: Panel, snapshot: Snapshot) -> None:
         """See `Screen.update`."""
 
     def say(self, text: str) -> None:
@@ -38,7 +41,10 @@ class NoScreen:
 
 
 class CellScreen:
-    """The output of a cell.
+    """The output of a cell: the widget, and after it text and HTML that need no kernel.
+
+    They are two outputs, since a front end without the widget's model shows an error in its
+    place, whatever else the same output holds. Where the widget is alive, the second is hidden.
 
     Args:
         shell: IPython's.
@@ -48,20 +54,23 @@ class CellScreen:
         self._shell = shell
         self._shown: dict[str, str] = {}
 
-    def show(self, panel: Panel) -> None:
+    def show(self, panel: Panel, snapshot: Snapshot) -> None:
         """See `Screen.show`."""
         display_id = self._shown[panel.model_id] = token_hex(8)
-        self._publish(panel, display_id, update=False)
+        live, metadata = panel._repr_mimebundle_()
+        self._shell.display_pub.publish(data=live, metadata=metadata)
+        self._publish(snapshot, display_id, update=False)
 
-    def update(self, panel: Panel) -> None:
+    def update(self, panel: Panel, snapshot: Snapshot) -> None:
         """See `Screen.update`."""
         display_id = self._shown.get(panel.model_id)
         if display_id is not None:
-            self._publish(panel, display_id, update=True)
+            self._publish(snapshot, display_id, update=True)
 
-    def _publish(self, panel: Panel, display_id: str, *, update: bool) -> None:
+    def _publish(self, snapshot: Snapshot, display_id: str, *, update: bool) -> None:
+        bundle = {"text/plain": render_text(snapshot), "text/html": render_html(snapshot)}
         self._shell.display_pub.publish(
-            data=panel.bundle(), metadata={}, transient={"display_id": display_id}, update=update
+            data=bundle, metadata={}, transient={"display_id": display_id}, update=update
         )
 
     def say(self, text: str) -> None:
@@ -69,11 +78,6 @@ class CellScreen:
         print(text)  # noqa: T201 - into the cell
 
 
-def screen_of_cell() -> Screen:
-    """The output of the cell that runs, if there is a kernel."""
-    from IPython.core.getipython import get_ipython
-
-    shell: Any = get_ipython()
-    if shell is None or not hasattr(shell, "kernel"):
-        return NoScreen()
-    return CellScreen(shell)
+def screen_of(shell: Any) -> Screen:
+    """The output of a shell's cells, if a kernel runs it."""
+    return CellScreen(shell) if hasattr(shell, "kernel") else NoScreen()

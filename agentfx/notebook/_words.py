@@ -134,7 +134,11 @@ def _counted(row: Row, *, over: bool) -> Iterator[str]:
     counts = row.get("counts", {})
     for name in _COUNTED:
         if counts.get(name):
-            yield f"{counts[name]:,} {'dead letters' if name == 'dead' else name}"
+            yield (
+                plural(counts[name], "dead letter")
+                if name == "dead"
+                else f"{counts[name]:,} {name}"
+            )
     if row.get("again"):
         yield f"{row['again']:,} took another try"
     left = (row.get("count") or 0) - sum(counts.values())

@@ -173,8 +173,16 @@ class RunRows(Protocol):
         ...
 
     def drop_steps(self, no: int, paths: Iterable[str]) -> None: ...
+    def needs(self, no: int, codes: Iterable[str]) -> None:
+        """Note that a run's jobs were sent with these versions of code."""
+        ...
+
+    def codes(self) -> set[str]:
+        """The versions of code that runs and sessions need."""
+        ...
+
     def prune(self, keep: int, ended_before: float) -> int:
-        """Delete ended runs beyond a number or an age; how many went."""
+        """Delete ended runs beyond a number or an age, and old events; how many runs went."""
         ...
 
 
@@ -232,12 +240,22 @@ class JobRows(Protocol):
         """Mark dead jobs of a step as left behind by their run."""
         ...
 
+    def replayed(self, run_no: int, at: float) -> None:
+        """Append an event for each step and job that a run has on record.
+
+        They tell what its latest driver does not run again; those for earlier ones go.
+        """
+        ...
+
     def record(self, events: Sequence[EventRow]) -> int:
         """Append events; the number of the last."""
         ...
 
     def events(self, run_no: int, after: int, limit: int) -> list[Json]:
-        """Events of a run, of workers and of services, after a number."""
+        """Events of a run, of workers and of services, after a number.
+
+        Of a run that has ended, what others did later is left out.
+        """
         ...
 
     def counts(self) -> list[tuple[str, str, int]]:

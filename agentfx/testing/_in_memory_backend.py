@@ -27,6 +27,9 @@ from agentfx.interpreters import (
     execute,
 )
 from agentfx.jobs import Job
+from agentfx.services._input import Input
+from agentfx.services.state._parse import operations as read_operations
+from agentfx.services.state._update import MISSING, update
 
 
 @dataclass
@@ -51,6 +54,7 @@ class InMemoryBackend:
         self._runs: dict[str, _Run] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._seq = itertools.count(1)
+        self._state: dict[tuple[str, str], Any] = {}
 
     async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:
         """See `Backend.open_run`."""
@@ -182,6 +186,19 @@ class InMemoryBackend:
         found = task_named(task)
         assert is_task(found)  # noqa: S101 - the program has the task in hand
         return json.dumps(await execute(found, arguments, TaskContext("", 1, 1, "here", "")))
+
+    async def update_state(
+        self, scope: str, key: str, operations: Sequence[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """See `Backend.update_state`."""
+        before = self._state.get((scope, key))
+        wanted = read_operations(Input("state::update", {"ops": list(operations)}))
+        self._state[scope, key] = update(MISSING if before is None else before, wanted).value
+        return before
+
+    async def delete_state(self, scope: str, key: str) -> None:
+        """See `Backend.delete_state`."""
+        self._state.pop((scope, key), None)
 
     async def check_functions(self, functions: Sequence[str]) -> None:
         """See `Backend.check_functions`."""

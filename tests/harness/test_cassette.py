@@ -1,5 +1,6 @@
 """Cassettes: cut from a real log, played strictly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,8 @@ async def test_51_a_request_that_differs_is_refused_and_the_first_difference_sho
     model = CassetteModel(Cassette.cut(events))
     call = next(e for e in events if e.kind == "model_call")
     changed = [
-        LogEvent(**{**{f: getattr(e, f) for f in LogEvent.__slots__}, "body": {"content": "other"}})
-        if e.kind == "user_message"
-        else e
-        for e in events[: call.seq - 1]
+        replace(event, body={"content": "other"}) if event.kind == "user_message" else event
+        for event in events[: call.seq - 1]
     ]
     request = transcript_of(changed).request(call.body["sent"])
     with pytest.raises(ModelError, match=r"request 1 differs: block 1\n  recorded: ") as raised:

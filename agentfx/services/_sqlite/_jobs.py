@@ -173,6 +173,22 @@ class SqliteJobs:
             (run_no, path),
         )
 
+    def replayed(self, run_no: int, at: float) -> None:
+        """See `JobRows.replayed`."""
+        execute = self.connection.execute
+        execute("DELETE FROM events WHERE run_no = ? AND type = 'step_replayed'", (run_no,))
+        execute(
+            "INSERT INTO events (run_no, at, type, fields) SELECT run_no, ?, 'step_replayed', "
+            "json_object('path', path, 'label', what) FROM steps WHERE run_no = ? "
+            "AND instr(path, '#') = 0 AND substr(path, -1) != '~' ORDER BY path",
+            (at, run_no),
+        )
+        execute(
+            "INSERT INTO events (run_no, at, type, job_no) SELECT run_no, ?, 'step_replayed', no "
+            "FROM jobs WHERE run_no = ? AND state = 'done' ORDER BY no",
+            (at, run_no),
+        )
+
     def record(self, events: Sequence[EventRow]) -> int:
         """See `JobRows.record`."""
         last = 0
@@ -194,7 +210,9 @@ class SqliteJobs:
             "SELECT e.seq, e.at, coalesce(r.id, ''), e.type, e.fields, j.id, j.path, j.idx, "
             "j.task, j.attempt, j.label FROM events e LEFT JOIN jobs j ON j.no = e.job_no "
             "LEFT JOIN runs r ON r.no = e.run_no "
-            "WHERE e.run_no IN (0, ?) AND e.seq > ? ORDER BY e.seq LIMIT ?",
+            "WHERE e.run_no IN (0, ?1) AND e.seq > ?2 AND e.seq <= coalesce("
+            "(SELECT max(o.seq) FROM events o JOIN runs d ON d.no = o.run_no "
+            "WHERE o.run_no = ?1 AND d.status != 'running'), e.seq) ORDER BY e.seq LIMIT ?3",
             (run_no, after, limit),
         )
         return [_event(*row) for row in rows]

@@ -50,7 +50,7 @@ class SqliteRuns:
 
     def start_over(self, no: int, fingerprint: str, program: str | None, at: float) -> None:
         """See `RunRows.start_over`."""
-        for table in ("steps", "jobs", "events"):
+        for table in ("steps", "jobs", "events", "run_code"):
             self.connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (no,))  # noqa: S608
         self.connection.execute(
             "UPDATE runs SET life = life + 1, status = 'running', exit = NULL, failed_at = NULL, "
@@ -131,6 +131,20 @@ class SqliteRuns:
             "DELETE FROM steps WHERE run_no = ? AND path = ?", [(no, path) for path in paths]
         )
 
+    def needs(self, no: int, codes: Iterable[str]) -> None:
+        """See `RunRows.needs`."""
+        self.connection.executemany(
+            "INSERT OR IGNORE INTO run_code (run_no, code) VALUES (?, ?)",
+            [(no, code) for code in codes],
+        )
+
+    def codes(self) -> set[str]:
+        """See `RunRows.codes`."""
+        rows = self.connection.execute(
+            "SELECT code FROM run_code UNION SELECT code FROM sessions WHERE code IS NOT NULL"
+        )
+        return {row[0] for row in rows}
+
     def prune(self, keep: int, ended_before: float) -> int:
         """See `RunRows.prune`."""
         doomed = [
@@ -144,6 +158,7 @@ class SqliteRuns:
         for no in doomed:
             self.connection.execute("DELETE FROM events WHERE run_no = ?", (no,))
             self.connection.execute("DELETE FROM runs WHERE no = ?", (no,))
+        self.connection.execute("DELETE FROM events WHERE run_no = 0 AND at < ?", (ended_before,))
         return len(doomed)
 
 

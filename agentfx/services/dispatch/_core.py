@@ -58,6 +58,7 @@ class LiveRun:
     """A run that somebody drives or waits for.
 
     Attributes:
+        codes: Versions of code that are on record as needed by it.
         seen: All of its jobs, if it began in this life of the services: another job is new, and
             can start while the store still writes it. None if only the store can tell.
     """
@@ -67,6 +68,7 @@ class LiveRun:
     epoch: int
     driver: str
     watchers: set[str] = field(default_factory=set[str])
+    codes: set[str] = field(default_factory=set[str])
     seen: set[str] | None = None
 
 

@@ -18,6 +18,8 @@ from agentfx.wire import Json, declared_errors, failure_in
 SLOTS = 256
 """Calls under way at once; they cost this process next to nothing."""
 LABEL = "remote"
+_NOT_CALLED = ("agentfx::exec::", "agentfx::driver::")
+"""By which services reach workers and drivers, under ids that are never used again."""
 _GONE = ("function_not_found", "invocation_stopped")
 
 
@@ -52,7 +54,7 @@ class Foreign:
     # Which functions there are
 
     def _added(self, namespace: str, function_id: str) -> None:
-        if namespace == DEFAULT_NAMESPACE:
+        if namespace == DEFAULT_NAMESPACE and not function_id.startswith(_NOT_CALLED):
             self._brings(function_id)
 
     def _brings(self, function_id: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from agentfx.jobs import Job, identity_of, job_id
+from agentfx.jobs import Job, Route, identity_of, job_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
@@ -18,7 +18,6 @@ from agentfx.services.dispatch._messages import (
     Limit,
     Opened,
     OpenRun,
-    Prune,
     PutSteps,
     ReadRun,
     Rejoin,
@@ -87,6 +86,7 @@ class Runs:
             return "attached", run, ()
         epoch = t.runs.take_over(run.no, message.driver)
         t.jobs.record([EventRow("run_attached", now, run.no)])
+        t.jobs.replayed(run.no, now)
         return "resumed", replace(run, epoch=epoch, driver=message.driver), ()
 
     def _start_over(
@@ -122,6 +122,8 @@ class Runs:
         live = self._live(run)
         former, live.epoch, live.driver = live.driver, run.epoch, driver
         if former and former != driver:
+            if former in self._core.drivers:
+                self._core.drivers[former].runs.discard(run.no)
             self._core.to_drivers.add(_driver_function(former), "superseded", [run.id, run.epoch])
         self._core.drivers[driver].runs.add(run.no)
 
@@ -171,10 +173,14 @@ class Runs:
         core = self._core
         if core.store.waiting > BACKLOG:
             raise FunctionError("busy", "the store is behind: submit again later")
+        live = self._live_named(message.run)
+        noted = live.codes if live is not None else set[str]()
 
         def operation(t: Transaction) -> tuple[int, list[tuple[Job, int]], list[SettledJob]]:
             run = driven(t, message.run, message.epoch)
             new = t.jobs.add(run.no, message.jobs)
+            if unnoted := {job.code for job, _ in new if job.code is not None} - noted:
+                t.runs.needs(run.no, unnoted)
             for job, _ in new:
                 if job.attempt > 1:  # the run goes on past the attempts before
                     t.jobs.pass_by(run.no, job.path)
@@ -195,6 +201,7 @@ class Runs:
             return None
         finally:
             core.unwritten -= early
+        noted.update(job.code for job, _ in new if job.code is not None)
         fresh = [core.remember(run_no, job, n) for job, n in new if job.id not in early]
         core.apply(core.dispatch.submit(fresh))
         for job in settled:
@@ -313,20 +320,17 @@ class Runs:
         live = self._core.runs.get(run_no)
         if live is None or live.epoch != epoch:
             return
-        live.driver = ""
+        del self._core.runs[run_no]
         for watcher in live.watchers:  # whoever waits for the result may go on with it
             self._core.to_drivers.add(_driver_function(watcher), "released", live.id)
-        live.watchers.clear()
 
     def driver_left(self, link: str) -> None:
         """A connection closed; if a driver had it, others may go on with its runs."""
-        for driver in self._core.drivers.values():
-            if driver.link == link:
-                driver.link = None
-                for run_no in driver.runs:
-                    if run_no in self._core.runs:
-                        self._leave(run_no, self._core.runs[run_no].epoch)
-                driver.runs.clear()
+        for driver in [d for d in self._core.drivers.values() if d.link == link]:
+            del self._core.drivers[driver.id]
+            for run_no in driver.runs:
+                if run_no in self._core.runs:
+                    self._leave(run_no, self._core.runs[run_no].epoch)
 
     async def cancel(self, message: RunName, caller: str | None) -> Json:
         """Cancel a run: queued jobs are dropped, running ones asked to stop."""
@@ -356,34 +360,36 @@ class Runs:
     async def list(self, message: Limit, caller: str | None) -> Json:
         """Recent runs, newest first."""
         rows = await self._core.store.read(lambda t: t.runs.recent(message.limit))
-        return [self._listed(row) for row in rows]
+        waiting = self._waiting()
+        return [self._listed(row, waiting) for row in rows]
 
-    def _listed(self, run: RunRow) -> Json:
-        status = "waiting" if run.status == "running" and self._waits(run.id) else run.status
+    def _listed(self, run: RunRow, waiting: set[str]) -> Json:
+        status = "waiting" if run.status == "running" and run.id in waiting else run.status
         driven_now = bool(run.driver) and self._alive(run.driver)
         hidden = ("no", "exit", "fingerprint")
         row = {name: value for name, value in asdict(run).items() if name not in hidden}
         return {**row, "status": status, "driven": driven_now}
 
-    def _waits(self, run: str) -> bool:
-        """Whether a run has jobs, and none that a worker can run."""
+    def _waiting(self) -> set[str]:
+        """Runs that have jobs, and none that runs or that a worker could run."""
         dispatch = self._core.dispatch
-        jobs = [job for job in dispatch.jobs.values() if job.route.run == run]
-        return bool(jobs) and not any(
-            job.starts or dispatch.can_serve(job.route.task, job.route.code) for job in jobs
-        )
+        goes: dict[str, bool] = {}
+        served: dict[Route, bool] = {}
+        for job in dispatch.jobs.values():
+            route = job.route
+            if goes.get(route.run):
+                continue
+            if route not in served:
+                served[route] = dispatch.can_serve(route.task, route.code)
+            goes[route.run] = bool(job.starts) or served[route]
+        return {run for run, any_goes in goes.items() if not any_goes}
 
     async def get(self, message: RunName, caller: str | None) -> Json:
         """One run."""
         run = await self._core.store.read(lambda t: t.runs.find(message.run))
         if run is None:
             return None
-        return {**self._listed(run), "exit": run.exit}
-
-    async def prune(self, message: Prune, caller: str | None) -> Json:
-        """Delete old ended runs; how many went."""
-        before = self._core.clock.wall() - message.days * 86_400
-        return await self._core.write(lambda t: t.runs.prune(message.keep, before))
+        return {**self._listed(run, self._waiting()), "exit": run.exit}
 
     async def unserved(self, message: Serves, caller: str | None) -> Json:
         """Those of some tasks that no worker is there for, and what the workers have."""
@@ -392,6 +398,7 @@ class Runs:
         workers = [
             {"worker": core.labels.get(w.id, w.id), "tasks": sorted(w.tasks), "loads": w.loads}
             for w in core.dispatch.workers.values()
+            if not w.foreign
         ]
         return {"missing": missing, "workers": workers}
 

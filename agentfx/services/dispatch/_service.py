@@ -39,13 +39,13 @@ from agentfx.services.dispatch._messages import (
     parse,
 )
 from agentfx.services.dispatch._owner import Jobs
+from agentfx.services.dispatch._retention import DropCode, Retention
 from agentfx.services.dispatch._runs import Runs
 from agentfx.services.dispatch._workers import ProcessEnded, Workers
 from agentfx.wire import Json
 
 T = TypeVar("T")
 TICK_SECONDS = 1.0
-KEEP_RUNS, KEEP_DAYS = 1000, 7.0
 
 
 class DispatchService:
@@ -56,9 +56,17 @@ class DispatchService:
         host: The engine, or this process's connection to one.
         clock: The time.
         process_ended: Tells whether a worker's process has ended, if it can be known from here.
+        drop_code: Deletes drivers' code that no run needs any more, where it lies here.
     """
 
-    def __init__(self, store: Store, host: Host, clock: Clock, process_ended: ProcessEnded) -> None:
+    def __init__(
+        self,
+        store: Store,
+        host: Host,
+        clock: Clock,
+        process_ended: ProcessEnded,
+        drop_code: DropCode | None = None,
+    ) -> None:
         self._tasks = Tasks()
         self._core = Core(store, host, clock, self._tasks)
         self._runs = Runs(self._core)
@@ -66,6 +74,7 @@ class DispatchService:
         self._foreign = Foreign(self._core, self._workers.outcomes)
         self._dead = DeadLetters(self._core)
         self._events = Events(self._core)
+        self._retention = Retention(self._core, drop_code)
         self._served: list[str] = []
 
     @property
@@ -76,7 +85,8 @@ class DispatchService:
     async def start(self) -> None:
         """Begin where the store's last life ended, then serve."""
         core = self._core
-        generation, rows, roster = await core.durably(self._begin)
+        generation, rows, roster, codes = await core.durably(self._begin)
+        await self._retention.drop_code(codes, Prune())
         core.generation = generation
         self._restore(rows, roster)
         await self._workers.restore(roster)
@@ -94,13 +104,13 @@ class DispatchService:
         self._served.clear()
         await self._tasks.close()
 
-    def _begin(self, t: Transaction) -> tuple[int, list[OpenRow], list[RosterRow]]:
+    def _begin(self, t: Transaction) -> tuple[int, list[OpenRow], list[RosterRow], set[str]]:
         now = self._core.clock.wall()
         generation = t.roster.next_generation()
-        t.runs.prune(KEEP_RUNS, now - KEEP_DAYS * 86_400)
+        _, codes = self._retention.sweep(t, Prune())
         if generation > 1:
             t.jobs.record([EventRow("services_restarted", now)])
-        return generation, t.jobs.open(), t.roster.all()
+        return generation, t.jobs.open(), t.roster.all(), codes
 
     def _restore(self, rows: list[OpenRow], roster: list[RosterRow]) -> None:
         core, now = self._core, self._core.clock.monotonic()
@@ -147,7 +157,7 @@ class DispatchService:
             "run::get": (RunName, runs.get),
             "run::events": (ReadEvents, self._events.read),
             "runs::list": (Limit, runs.list),
-            "runs::prune": (Prune, runs.prune),
+            "runs::prune": (Prune, self._retention.prune),
             "driver::alive": (Driver, runs.alive),
             "tasks::unserved": (Serves, runs.unserved),
             "functions::unserved": (Functions, self._foreign.unserved),

@@ -24,6 +24,9 @@ from agentfx.wire import Json
 PING_TIMEOUT_SECONDS = 5.0
 OUTPUT_LIMIT = 64 * 1024
 """Characters of output that are kept for a job."""
+OUTPUT_CUT = f"\n[output of this job is cut off here: {OUTPUT_LIMIT:,} characters]\n"
+OUTPUT_JOBS = 10_000
+"""Jobs whose output is counted: a job may still print when it has ended."""
 EXIT_POLLS_SECONDS = (0.0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 
 ProcessEnded = Callable[[RosterRow], bool | None]
@@ -132,7 +135,6 @@ class Workers:
         if outcome.job in core.dispatch.jobs:
             return  # of a start that no longer counts: the job is open once more
         core.ended.get(outcome.job, _nobody)(outcome.outcome, outcome.error is not None)
-        self._written.pop(outcome.job, None)
         run_no = core.forget(outcome.job)
         if first and run_no is not None:
             key = "dead" if outcome.dead else "done"
@@ -144,12 +146,22 @@ class Workers:
         worker = core.labels.get(message.worker, message.worker)
         rows: list[EventRow] = []
         for line in message.lines:
-            written = self._written.get(line.job, 0)
-            if written < OUTPUT_LIMIT:
-                self._written[line.job] = written + len(line.text)
-                fields = {"worker": worker, "label": line.text[: OUTPUT_LIMIT - written]}
+            text = self._bounded(line.job, line.text)
+            if text:
+                fields = {"worker": worker, "label": text}
                 rows.append(EventRow("output", core.clock.wall(), job=line.job, fields=fields))
         await core.durably(lambda t: t.jobs.record(rows))
+
+    def _bounded(self, job: str, text: str) -> str:
+        """As much of a text as is kept of a job's output."""
+        written = self._written.pop(job, 0)
+        self._written[job] = written + len(text)
+        if len(self._written) > OUTPUT_JOBS:
+            del self._written[next(iter(self._written))]
+        if written >= OUTPUT_LIMIT:
+            return ""
+        cut = written + len(text) > OUTPUT_LIMIT
+        return text[: OUTPUT_LIMIT - written] + (OUTPUT_CUT if cut else "")
 
     async def bye(self, message: WorkerName, caller: str | None) -> Json:
         """A worker has finished what it ran, and leaves."""
@@ -218,6 +230,7 @@ class Workers:
         core.to_workers.forget(exec_id(worker_id))
         core.apply(core.dispatch.left(worker_id, core.clock.monotonic(), certain=True))
         core.closed_at.pop(worker_id, None)
+        core.labels.pop(worker_id, None)
         if row is not None:
             recorded = self._event(event, row)
             await core.durably(lambda t: _leave(t, worker_id, recorded))

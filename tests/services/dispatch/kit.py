@@ -209,11 +209,14 @@ class Kit:
         self.numbers = count(1)
         self.dead: set[int] = set()
         self.elsewhere: set[int] = set()
+        self.kept_code: list[tuple[set[str], float]] = []
         self.blocked: list[asyncio.Future[None]] = []
 
     async def start(self) -> None:
         self.store = SqliteStore(self.path / "store.db", broken)
-        self.service = DispatchService(self.store, self.host, self.clock, self._process_ended)
+        self.service = DispatchService(
+            self.store, self.host, self.clock, self._process_ended, self._drop_code
+        )
         await self.service.start()
 
     async def stop(self) -> None:
@@ -229,6 +232,9 @@ class Kit:
 
     def _process_ended(self, row: RosterRow) -> bool | None:
         return None if row.pid in self.elsewhere else row.pid in self.dead
+
+    def _drop_code(self, kept: set[str], before: float) -> None:
+        self.kept_code.append((kept, before))
 
     async def worker(
         self, label: str = "w1", *, slots: int = 4, tasks: Sequence[str] = (TASK,)

@@ -1,0 +1,194 @@
+"""A run in a real JupyterLab: watched, broken by a click, and ended well."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.lab import Lab, is_alive
+from tests.browser.page import SLOW_MS, NotebookPage, open_in
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
+
+SETUP = "%load_ext agentfx\nimport agentfx as fx, asyncio"
+FETCH = """
+%%run_dist -o result
+@fx.task("docs::fetch")
+async def fetch(n: int) -> int:
+    print(f"fetching page {n}")
+    await asyncio.sleep(0.5)
+    return n * n
+
+fetch.for_each(range(ITEMS), concurrency=6).map(sum).named("total words")
+"""
+KILLED_MS = 1_500
+"""How long after the click the row says killed, at most."""
+
+
+def fetch(items: int) -> str:
+    return FETCH.replace("ITEMS", str(items))
+
+
+def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
+    lab: Lab, page: Page, shots: Path
+) -> None:
+    notebook = open_in(page, lab, "kill", SETUP, fetch(60), "print(result)")
+    notebook.run_all()
+    row = notebook.worker(1, "w1")
+    expect(row).to_have_attribute("data-state", "up", timeout=SLOW_MS)
+    expect(row.locator("td").first).to_have_text(re.compile(r"\d+"), timeout=SLOW_MS)
+    pid = int(row.locator("td").first.inner_text())
+    expect(row.locator("td").nth(1)).to_contain_text("#", timeout=SLOW_MS)
+    row.get_by_role("button", name="Kill worker w1").click()
+    expect(row).to_have_attribute("data-state", "killed", timeout=KILLED_MS)
+    assert notebook.is_running(1), "the cell had ended before"
+    assert not is_alive(pid)
+    panel = notebook.panel(1)
+    expect(panel.locator(".afx-move").first).to_be_attached(timeout=SLOW_MS)
+    expect(panel.locator(".afx-note").first).to_contain_text(
+        re.compile(r"→ w\d: noticed and queued again in .+ ms, waited .+ for a slot")
+    )
+    expect(panel.locator(".afx-bar[data-state=lost]").first).to_be_attached()
+    notebook.shot(shots / "kill-while-running.png")
+    panel.get_by_role("button", name="Spawn a worker").click()
+    expect(notebook.worker(1, "w3")).to_have_attribute("data-state", "up", timeout=SLOW_MS)
+    assert notebook.is_running(1)
+    notebook.until_done(2)
+    expect(notebook.output(2)).to_contain_text("Ok(value=70210)")
+    expect(panel.locator(".afx-badge")).to_contain_text("done")
+    expect(panel.locator(".afx-facts")).to_contain_text("0 finished jobs run again")
+    page.wait_for_timeout(500)
+    notebook.shot(shots / "panel-light.png", 1)
+    assert notebook.errors == []
+
+
+def test_any_moment_of_the_run_can_be_seen_again(lab: Lab, page: Page, shots: Path) -> None:
+    notebook = open_in(page, lab, "replay", SETUP, fetch(12))
+    notebook.run_all()
+    notebook.until_done(1)
+    panel = notebook.panel(1)
+    slider = panel.get_by_role("slider", name="Moment of the run")
+    slider.evaluate("(el) => { el.value = 0.7; el.dispatchEvent(new Event('input')); }")
+    banner = panel.locator(".afx-banner")
+    expect(banner).to_contain_text("This is the past: 0.70 s", timeout=SLOW_MS)
+    expect(panel.locator(".afx-badge")).to_contain_text("running")
+    expect(panel.get_by_role("button", name="Spawn a worker")).to_be_disabled()
+    expect(panel.get_by_role("button", name=re.compile("Kill worker")).first).to_be_disabled()
+    running = panel.locator(".afx-strip [data-state=running]")
+    expect(running.first).to_be_visible()
+    notebook.shot(shots / "past.png", 1)
+    panel.get_by_role("button", name="Back to live").click()
+    expect(banner).to_be_hidden()
+    expect(panel.locator(".afx-badge")).to_contain_text("done")
+    expect(running).to_have_count(0)
+    expect(panel.get_by_role("button", name="Spawn a worker")).to_be_enabled()
+    assert notebook.errors == []
+
+
+POISON = """
+%%run_dist -o result
+@fx.task("docs::parse")
+async def parse(n: int) -> int:
+    if n == 2 and not mended.exists():
+        raise ValueError("no such luck <script>alert(1)</script>")
+    return n
+
+parse.for_each(range(4))
+"""
+
+
+NEVER_MENDED = "\nfrom pathlib import Path\nmended = Path('never-mended').absolute()"
+
+
+def test_a_dead_letter_is_run_again_by_its_button(lab: Lab, page: Page, shots: Path) -> None:
+    broken = SETUP + "\nfrom pathlib import Path\nmended = Path('mended').absolute()"
+    notebook = open_in(page, lab, "dead", broken, POISON, "print(result)", "mended.touch()")
+    for index in (0, 1, 2, 3):
+        notebook.run(index)
+        notebook.until_done(index)
+    expect(notebook.output(2)).to_contain_text("Err(")
+    panel = notebook.panel(1)
+    row = panel.locator("tr[data-job]").first
+    expect(row).to_contain_text("crashed: ValueError: no such luck <script>", timeout=SLOW_MS)
+    notebook.shot(shots / "dead-letter.png", 1)
+    row.get_by_role("button", name=re.compile("^Redrive job")).click()
+    expect(panel.locator(".afx-said")).to_contain_text("its run is open again", timeout=SLOW_MS)
+    expect(panel.locator("tr[data-job]")).to_have_count(0, timeout=SLOW_MS)
+    notebook.run(1)
+    notebook.until_done(1)
+    expect(notebook.output(1)).to_contain_text("unfinished run")
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("Ok(value=[0, 1, 2, 3])", timeout=SLOW_MS)
+    assert notebook.errors == []
+
+
+def test_discarding_asks_once_more(lab: Lab, page: Page) -> None:
+    notebook = open_in(page, lab, "discard", SETUP + NEVER_MENDED, POISON)
+    notebook.run_all()
+    notebook.until_done(1)
+    panel = notebook.panel(1)
+    rows = panel.locator("tr[data-job]")
+    expect(rows.first).to_be_visible(timeout=SLOW_MS)
+    count = rows.count()
+    rows.first.get_by_role("button", name=re.compile("^Discard job")).click()
+    keep = panel.get_by_role("button", name="Keep")
+    expect(keep).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(count)
+    rows.first.get_by_role("button", name=re.compile("^Discard job")).click()
+    panel.locator(".afx-confirm button", has_text="Discard").click()
+    expect(rows).to_have_count(count - 1, timeout=SLOW_MS)
+    assert notebook.errors == []
+
+
+def test_stop_watching_ends_the_cell_and_not_the_run(lab: Lab, page: Page) -> None:
+    notebook = open_in(page, lab, "unwatch", SETUP, fetch(30), "1 + 1")
+    notebook.run_all()
+    panel = notebook.panel(1)
+    panel.get_by_role("button", name="Stop watching this run; it goes on").click(timeout=SLOW_MS)
+    expect(notebook.output(2)).to_contain_text("2", timeout=SLOW_MS)
+    expect(notebook.output(1)).to_contain_text("goes on: `%resume")
+    expect(panel.locator(".afx-badge")).to_contain_text("running")
+    expect(panel.locator(".afx-badge")).to_contain_text("done", timeout=SLOW_MS)
+    assert notebook.errors == []
+
+
+def test_a_saved_notebook_shows_the_end_of_its_run_without_a_kernel(
+    lab: Lab, page: Page, shots: Path
+) -> None:
+    notebook = open_in(page, lab, "saved", SETUP, fetch(12))
+    notebook.run_all()
+    notebook.panel(1).get_by_role("button", name=re.compile("Kill worker")).first.click(
+        timeout=SLOW_MS
+    )
+    notebook.until_done(1)
+    page.wait_for_timeout(300)
+    notebook.command("docmanager:save")
+    page.wait_for_timeout(1_000)
+    lab.end_kernels()
+    reopened = NotebookPage(page)
+    reopened.open(lab.address("saved"))
+    html = reopened.output(1)
+    expect(html.locator(".afx")).to_have_count(0)
+    expect(html.locator("caption", has_text="Workers")).to_be_visible(timeout=SLOW_MS)
+    expect(html).to_contain_text("killed")
+    expect(html).to_contain_text("12 of 12 steps ended")
+    expect(html.locator("caption", has_text="Jobs that moved")).to_be_visible()
+    reopened.shot(shots / "reopened.png")
+
+
+def test_two_tabs_show_one_run(lab: Lab, page: Page) -> None:
+    notebook = open_in(page, lab, "tabs", SETUP, fetch(60))
+    notebook.run_all()
+    expect(notebook.worker(1, "w1")).to_be_visible(timeout=SLOW_MS)
+    notebook.command("docmanager:save")
+    second = NotebookPage(page.context.new_page())
+    second.page.goto(f"{lab.url}/lab/workspaces/second/tree/tabs/tabs.ipynb?reset")
+    expect(second.worker(1, "w2")).to_have_attribute("data-state", "up", timeout=SLOW_MS)
+    label = "w2"
+    second.worker(1, label).get_by_role("button", name=f"Kill worker {label}").click()
+    for tab in (notebook, second):
+        expect(tab.worker(1, label)).to_have_attribute("data-state", "killed", timeout=SLOW_MS)
+    assert notebook.errors == []
+    assert second.errors == []
