@@ -160,5 +160,5 @@ def _schema(tool: AnyTask | RemoteFunction, published: Mapping[str, Published]) 
     if not isinstance(tool, RemoteFunction):
         return tool.contract.request_schema
     known = published.get(tool.id)
-    schema = known.request if known is not None else None
-    return schema if isinstance(schema, dict) else {"type": "object"}
+    schema: Any = known.request if known is not None else None
+    return schema if isinstance(schema, dict) else {"type": "object"}  # pyright: ignore[reportUnknownVariableType]

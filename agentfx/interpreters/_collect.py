@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from agentfx._clock import Clock
 from agentfx.algebra import (
@@ -188,9 +188,8 @@ class Collecting:
             self._room.clear()
 
     async def _read(self, source: Arriving[Any]) -> None:
-        items: AsyncIterator[Any] = aiter(
-            source.source(self._items) if callable(source.source) else source.source
-        )
+        given: Any = source.source
+        items = cast("AsyncIterable[Any]", given(self._items) if callable(given) else given)
         async for item in items:
             self._events.put_nowait(_Event("item", text=encode_value(item, source.returns)))
             self._room.clear()

@@ -57,8 +57,9 @@ class CellScreen:
     def show(self, panel: Panel, snapshot: Snapshot) -> None:
         """See `Screen.show`."""
         display_id = self._shown[panel.model_id] = token_hex(8)
-        live, metadata = panel._repr_mimebundle_()
-        self._shell.display_pub.publish(data=live, metadata=metadata)
+        widget: Any = panel  # anywidget types its bundle as parts of unknown type
+        data, metadata = widget._repr_mimebundle_()
+        self._shell.display_pub.publish(data=data, metadata=metadata)
         self._publish(snapshot, display_id, update=False)
 
     def update(self, panel: Panel, snapshot: Snapshot) -> None:

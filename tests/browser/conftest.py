@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.lab import FLAGS, Lab, browser_path, jupyterlab
 
@@ -45,7 +45,7 @@ def dark_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Gene
 @pytest.fixture
 def new_page(browser: Browser) -> Generator[NewPage]:
     """Opens tabs of a width, with nothing remembered; they are closed after the test."""
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     def make(width: int = 1360, height: int = 1000) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height})

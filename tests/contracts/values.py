@@ -1,6 +1,6 @@
 """Values that are valid against a schema, or nearly so."""
 
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -24,7 +24,8 @@ def near(schema: Any, root: Any, depth: int = 4) -> Value:
     """Values around a schema: most keep its structure, some break it at a place."""
     if not isinstance(schema, dict) or depth == 0:
         return plain
-    return st.one_of(_inside(schema, root, depth), _inside(schema, root, depth), plain)
+    known: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType]
+    return st.one_of(_inside(known, root, depth), _inside(known, root, depth), plain)
 
 
 def _inside(schema: dict[str, Any], root: Any, depth: int) -> Value:
@@ -41,9 +42,9 @@ def _inside(schema: dict[str, Any], root: Any, depth: int) -> Value:
         return _joined(schema["allOf"], root, depth)
     if "const" in schema or "enum" in schema:
         return st.sampled_from(schema.get("enum", [schema.get("const")]))
-    kinds = schema.get("type", ["object"] if "properties" in schema else ["any"])
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    return st.one_of([_of_kind(kind, schema, root, depth) for kind in kinds])
+    kinds: Any = schema.get("type", "object" if "properties" in schema else "any")
+    several = cast("list[str]", kinds if isinstance(kinds, list) else [kinds])
+    return st.one_of([_of_kind(kind, schema, root, depth) for kind in several])
 
 
 def _joined(parts: list[Any], root: Any, depth: int) -> Value:
@@ -79,13 +80,12 @@ def _of_kind(kind: str, schema: dict[str, Any], root: Any, depth: int) -> Value:
 
 
 def _array(schema: dict[str, Any], root: Any, depth: int) -> Value:
-    items = schema.get("items", {})
-    prefix = schema.get("prefixItems") or (items if isinstance(items, list) else None)
-    if prefix:
-        parts = [near(part, root, depth - 1) for part in prefix]
-        return st.integers(0, len(parts)).flatmap(
-            lambda n: st.tuples(*parts[:n], *([plain] * (n == len(parts) and False))).map(list)
-        )
+    items: Any = schema.get("items", {})
+    prefix: Any = schema.get("prefixItems", items)
+    if isinstance(prefix, list) and prefix:
+        several: list[Any] = prefix  # pyright: ignore[reportUnknownVariableType]
+        parts = [near(part, root, depth - 1) for part in several]
+        return st.integers(0, len(parts)).flatmap(lambda n: st.tuples(*parts[:n]).map(list))
     return st.lists(near(items, root, depth - 1), max_size=4)
 
 
@@ -100,4 +100,5 @@ def _object(schema: dict[str, Any], root: Any, depth: int) -> Value:
         near(others, root, depth - 1),
         max_size=2,
     )
-    return st.tuples(st.just({}) | extra, fixed).map(lambda both: {**both[0], **both[1]})
+    none: dict[str, Any] = {}
+    return st.tuples(st.just(none) | extra, fixed).map(lambda both: {**both[0], **both[1]})

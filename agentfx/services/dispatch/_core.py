@@ -299,7 +299,11 @@ class Core:
             self._send(action, job)
 
     def _send(self, action: Start, job: Job) -> None:
-        item = {"start": action.start, "delivery": action.delivery, **_lean(job)}
+        item: dict[str, Any] = {
+            "start": action.start,
+            "delivery": action.delivery,
+            **_lean(job),
+        }
         owner = self.owner_of(job.id)
         if owner is not None:
             item["input"] = owner.input_of(job)

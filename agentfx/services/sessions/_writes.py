@@ -108,7 +108,8 @@ def decide(log: Log, message: Decide) -> Json:
         body.update(edited=message.edited, arguments=message.arguments)
         log.add(message.writer, [NewEvent("approved", body, f"decision/{call.call}")])
         asked: dict[str, Json] = orjson.loads(call.request)
-        limit: float | None = (asked["request"] or {}).get("limit_seconds")
+        request: dict[str, Json] = asked["request"] or {}
+        limit: float | None = request.get("limit_seconds")
         deadline = None if limit is None else log.now + limit
         log.queue_call(replace(call, deadline=deadline), message.input)
     else:
