@@ -7,7 +7,5 @@ from agentfx.cli import _harness as _harness
 from agentfx.cli import _info as _info
 from agentfx.cli import _notebook as _notebook
 from agentfx.cli import _runs as _runs
-from agentfx.cli._app import Where as Where
 from agentfx.cli._app import app as app
 from agentfx.cli._app import main as main
-from agentfx.cli._info import machine_findings as machine_findings

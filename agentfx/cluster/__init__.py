@@ -7,6 +7,10 @@ from agentfx.cluster._cluster import enclosing as enclosing
 from agentfx.cluster._cluster import local as local
 from agentfx.cluster._cluster import open_engine as open_engine
 from agentfx.cluster._control import ControlError as ControlError
+from agentfx.cluster._doctor import Finding as Finding
+from agentfx.cluster._doctor import finding as finding
+from agentfx.cluster._doctor import installed as installed
+from agentfx.cluster._doctor import machine_findings as machine_findings
 from agentfx.cluster._find import ClusterError as ClusterError
 from agentfx.cluster._find import attach as attach
 from agentfx.cluster._find import find_engine as find_engine

@@ -2,12 +2,18 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from agentfx.engine import _list_functions, _list_triggers, _list_workers
-from agentfx.engine._actions import Actions, OpenChannel
-from agentfx.engine._state import Connection, Function, State, Trigger, TriggerType
+from agentfx.engine._actions import OpenChannel
+from agentfx.engine._state import (
+    Builtin,
+    Connection,
+    Function,
+    Reply,
+    State,
+    Trigger,
+    TriggerType,
+)
 from agentfx.engine._triggers import (
     FUNCTIONS_AVAILABLE,
     WORKERS_AVAILABLE,
@@ -26,26 +32,6 @@ MAX_TRIGGERS = 100_000
 CHANNEL_CAPACITY, MAX_CHANNEL_CAPACITY = 64, 1024
 
 _log = logging.getLogger("agentfx.engine.workers")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer of a built-in, and what is to be done first.
-
-    Attributes:
-        deferred: The answer comes later, through `answered`, or never.
-    """
-
-    result: Json = None
-    actions: Actions = ()
-    deferred: bool = False
-
-
-Builtin: TypeAlias = Callable[[State, str, Connection | None, Json], Reply]
-"""Answers one call, given its id, its caller and its data.
-
-It raises `FunctionError` to answer with an error body.
-"""
 
 
 def install(state: State) -> None:

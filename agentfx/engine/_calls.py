@@ -1,10 +1,9 @@
 """Calls: who runs one, and who hears how it ended."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from agentfx.engine._actions import Action, Actions, Resolve, Send, Serve
-from agentfx.engine._state import Call, Connection, Function, State
+from agentfx.engine._state import Builtin, Call, Connection, Function, State
 from agentfx.services._host import DEFAULT_NAMESPACE, FunctionError, Trace
 from agentfx.wire import (
     Enqueue,
@@ -14,9 +13,6 @@ from agentfx.wire import (
     Json,
     is_object,
 )
-
-if TYPE_CHECKING:
-    from agentfx.engine._builtins import Builtin
 
 ENQUEUE = "engine::queue::enqueue"
 MAX_SERVING = 10_000
@@ -191,7 +187,7 @@ def _serve(
 
 
 def _run_builtin(
-    state: State, builtin: "Builtin", call: Call, caller: Connection | None, data: Json
+    state: State, builtin: Builtin, call: Call, caller: Connection | None, data: Json
 ) -> Actions:
     try:
         reply = builtin(state, call.id, caller, data)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from agentfx.engine._actions import Actions
 from agentfx.services._host import DEFAULT_NAMESPACE
 from agentfx.wire import (
     Json,
@@ -14,9 +15,6 @@ from agentfx.wire import (
     UnregisterTrigger,
     UnregisterTriggerType,
 )
-
-if TYPE_CHECKING:
-    from agentfx.engine._builtins import Builtin
 
 Registration: TypeAlias = (
     RegisterFunction
@@ -30,6 +28,26 @@ Registration: TypeAlias = (
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and id of a function, a trigger type or a named worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer of a built-in, and what is to be done first.
+
+    Attributes:
+        deferred: The answer comes later, through `answered`, or never.
+    """
+
+    result: Json = None
+    actions: Actions = ()
+    deferred: bool = False
+
+
+Builtin: TypeAlias = "Callable[[State, str, Connection | None, Json], Reply]"
+"""Answers one call, given its id, its caller and its data.
+
+It raises `FunctionError` to answer with an error body.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,14 @@
 """Whether clicks reach this kernel while a cell runs."""
 
 import asyncio
-from importlib.metadata import PackageNotFoundError, version
+
+from agentfx.cluster import installed
 
 
 def major_minor(text: str) -> tuple[int, int]:
     """The first two numbers of a version."""
     numbers = [int(part) if part.isdigit() else 0 for part in [*text.split("."), "0", "0"][:2]]
     return numbers[0], numbers[1]
-
-
-def installed(package: str) -> str | None:
-    """The version of a package here, None if it is not there."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def nest_asyncio_is_patched_in() -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import psutil
 
 from agentfx._errors import AgentfxError
-from agentfx.cluster import find_engine
-from agentfx.notebook._clicks import installed, major_minor, nest_asyncio_is_patched_in
+from agentfx.cluster import Finding, find_engine, finding, installed, machine_findings
+from agentfx.notebook._clicks import major_minor, nest_asyncio_is_patched_in
 from agentfx.notebook._html import table
 from agentfx.notebook._kit import Kit, the_kit
 from agentfx.notebook._status import Status, status_of
@@ -25,16 +25,6 @@ _VERSIONS = (
     "    except m.PackageNotFoundError: return None\n"
     f"print(json.dumps({{n: v(n) for n in {_SERVED!r}}}))"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    check: str
-    ok: bool
-    found: str
-    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +58,29 @@ class Report:
 def doctor(*, kit: Kit | None = None) -> Report:
     """Check everything that can be wrong, and say how to mend it."""
     chosen = kit or the_kit()
-    findings = [*_kernel(), *_server(), *_machine(chosen), *_engine(chosen), _token(chosen)]
+    findings = [
+        *_kernel(),
+        *_server(),
+        *machine_findings(chosen.home),
+        *_engine(chosen),
+        _token(chosen),
+    ]
     return Report(tuple(findings))
 
 
 def _kernel() -> Iterator[Finding]:
     ipykernel = installed("ipykernel")
     new = ipykernel is not None and major_minor(ipykernel) >= (7, 4)
-    yield _finding(
+    yield finding(
         "ipykernel", new, ipykernel or "missing",
         'clicks wait for the cell: pip install "ipykernel>=7.4" where the kernel runs',
     )  # fmt: skip
     for name in ("anywidget", "pandas", "nest-asyncio2"):
         found = installed(name)
         mend = 'pip install "agentfx-kit[notebook]" where the kernel runs'
-        yield _finding(name, found is not None, found or "missing", mend)
+        yield finding(name, found is not None, found or "missing", mend)
     patched = nest_asyncio_is_patched_in()
-    yield _finding(
+    yield finding(
         "asyncio", not patched, "nest_asyncio is patched in" if patched else "not patched",
         "clicks are lost: restart the kernel, and do not apply nest_asyncio",
     )  # fmt: skip
@@ -103,7 +99,7 @@ def _server() -> Iterator[Finding]:
     for name in ("anywidget", "jupyterlab_widgets"):
         mend = f"panels do not show: {python} -m pip install {name}, then reload the page"
         found = versions.get(name)
-        yield _finding(f"{name} of the server", found is not None, found or "missing", mend)
+        yield finding(f"{name} of the server", found is not None, found or "missing", mend)
 
 
 def _server_python() -> str | None:
@@ -128,14 +124,6 @@ def _versions_of(python: str) -> dict[str, str | None] | None:
     return found
 
 
-def _machine(kit: Kit) -> Iterator[Finding]:
-    """What the command line's doctor looks at: Python, SDK, folder, disk, loopback."""
-    from agentfx.cli import Where, machine_findings
-
-    for row in machine_findings(Where.of(None, None, str(kit.home.path))):
-        yield Finding(row["check"], row["ok"], row["found"], row["mend"])
-
-
 def _engine(kit: Kit) -> Iterator[Finding]:
     found = find_engine(None, None, kit.home)
     if kit.engine_in_use is None and found is None:
@@ -149,7 +137,7 @@ def _engine(kit: Kit) -> Iterator[Finding]:
         return
     yield Finding("engine", True, f"{state.url} ({state.how})")
     names = ", ".join(row["label"] for row in state.workers)
-    yield _finding("workers", bool(names), names or "none", "start one: %workers spawn")
+    yield finding("workers", bool(names), names or "none", "start one: %workers spawn")
 
 
 async def _state(kit: Kit) -> Status:
@@ -163,8 +151,4 @@ def _token(kit: Kit) -> Finding:
         return Finding("token", True, "no cluster runs here: there is none")
     private = not stat.S_IMODE(path.stat().st_mode) & 0o077
     found = f"in {path}, " + ("for you alone" if private else "readable by others")
-    return _finding("token", private, found, f"others can use this cluster: chmod 600 {path}")
-
-
-def _finding(check: str, ok: bool, found: str, mend: str) -> Finding:
-    return Finding(check, ok, found, "" if ok else mend)
+    return finding("token", private, found, f"others can use this cluster: chmod 600 {path}")
