@@ -1,6 +1,7 @@
 """Layers import one way, and each module stays a room one can see at a glance."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,30 @@ def test_a_layer_imports_only_lower_layers(layer: str) -> None:
 def test_every_folder_is_a_known_layer() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
     assert folders == set(ALLOWED) | {"notebook", "cli", "testing", "demos"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {_dotted(path): path for path in MODULES}
+    graph = {name: _imported(path) & names.keys() for name, path in names.items()}
+    TopologicalSorter(graph).prepare()  # raises and names the circle, if there is one
+
+
+def _dotted(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def _imported(path: Path) -> set[str]:
+    """Full names of what a module imports; a name out of a package may be a module of it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            found.add(node.module)
+    package = _dotted(path) if path.name == "__init__.py" else _dotted(path).rpartition(".")[0]
+    return found - {package, "agentfx"}  # a package that was entered already is complete enough
 
 
 def test_the_iii_sdk_is_imported_in_one_module() -> None:
