@@ -1,7 +1,6 @@
 """What the magics take: their arguments, and the help that says so."""
 
 import argparse
-import shlex
 from collections.abc import Callable
 from typing import Never
 
@@ -31,12 +30,7 @@ class MagicParser(argparse.ArgumentParser):
         Raises:
             UserError: It cannot be read; the message has the usage.
         """
-        try:
-            # Quotes inside a word belong to Python: fetch('a').
-            words = shlex.split(line, posix=False)
-        except ValueError as error:
-            self.error(str(error))
-        return self.parse_args([_bare(word) for word in words])
+        return self.parse_intermixed_args([_bare(word) for word in words_of(line)])
 
     def options(self) -> list[str]:
         """The options it knows, for completion."""
@@ -50,13 +44,36 @@ class MagicParser(argparse.ArgumentParser):
         return []
 
 
+def words_of(line: str) -> list[str]:
+    """Split at spaces, but not inside of brackets and quotes: those belong to Python."""
+    words: list[str] = []
+    begun, depth, quote = True, 0, ""
+    for character in line:
+        if character.isspace() and not depth and not quote:
+            begun = True
+            continue
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        else:
+            depth = max(depth + (character in "([{") - (character in ")]}"), 0)
+        if begun:
+            words.append("")
+            begun = False
+        words[-1] += character
+    return words
+
+
 def _bare(word: str) -> str:
     quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
     return word[1:-1] if quoted else word
 
 
 def _program(parser: MagicParser) -> None:
-    parser.add_argument("program", nargs="?", help="a program that has a name; for the line form")
+    parser.add_argument(
+        "program", nargs="*", help="the line form: a program's name, or an expression"
+    )
     parser.add_argument("-o", "--out", metavar="NAME", help="keep the exit under this name")
     parser.add_argument("--env", metavar="NAME", help="the capabilities: LLM.of(…) | DB.of(…)")
 

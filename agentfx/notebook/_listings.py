@@ -147,6 +147,9 @@ def frame(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFra
     for name in ("at", "started_at", "ended_at", "died_at"):
         if name in columns:
             made[name] = pd.to_datetime(made[name], unit="s", utc=True)
+    for name in ("pid", "index", "attempt", "delivery"):
+        if name in columns:
+            made[name] = made[name].astype("Int64")  # whole numbers, some of them missing
     return made
 
 

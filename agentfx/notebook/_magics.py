@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 
 from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect
-from agentfx.interpreters import run_memory_sync
+from agentfx.interpreters import Run, run_memory_sync
 from agentfx.notebook import _doctor, _listings, _status
 from agentfx.notebook._arguments import PARSERS
 from agentfx.notebook._cell import CellCode, checked, named
@@ -26,6 +26,7 @@ LineOrCell = Callable[..., Any]
 NO_EXPANSION = "_ipython_magic_no_var_expand"
 AWAITED = frozenset({"run_memory", "run_dist", "resume"})
 """Magics with an awaited twin, called so where the cell can await."""
+_IDS = frozenset({"run_id", "job", "label"})
 
 
 def one_line(function: LineOrCell) -> LineOrCell:
@@ -82,7 +83,10 @@ class NotebookMagics:
 
     def _reading(self, name: str, method: Callable[..., Any]) -> LineOrCell:
         def read(line: str, cell: str | None = None) -> Any:
-            return method(PARSERS[name].read(line), cell)
+            args = PARSERS[name].read(line)
+            for field in _IDS & vars(args).keys():
+                setattr(args, field, self._id(getattr(args, field)))
+            return method(args, cell)
 
         return read
 
@@ -144,29 +148,37 @@ class NotebookMagics:
 
     def _program_of(self, args: Namespace, cell: str | None) -> AnyEffect:
         if cell is not None:
-            return CellCode(self._shell, cell).run()
+            return CellCode(self._shell, _alone(args, cell)).run()
         return self._named_program(args)
 
     async def _program_awaited(self, args: Namespace, cell: str | None) -> AnyEffect:
         if cell is not None:
-            return await CellCode(self._shell, cell).run_awaited()
+            return await CellCode(self._shell, _alone(args, cell)).run_awaited()
         return self._named_program(args)
 
     def _named_program(self, args: Namespace) -> AnyEffect:
-        return checked(named(self._shell, _needed(args.program, "which program: give its name")))
+        expression = _needed(_expression(args), "which program: give its name")
+        return checked(named(self._shell, expression))
 
     def _program_to_resume(self, args: Namespace) -> AnyEffect:
-        given = None if args.program is None else self._named_program(args)
+        given = self._named_program(args) if args.program else None
         return self._kit.call(program_of(self._kit, args.run_id, given))
 
     def _options(self, args: Namespace, cell: str | None, program: AnyEffect) -> DistOptions:
         notebook = os.environ.get("JPY_SESSION_NAME", "")
-        source = cell if cell is not None else str(args.program)
+        source = cell if cell is not None else str(_expression(args))
         key = CellKey.of(notebook, self._cell_id or source, source, program)
         return DistOptions(args.run_id, args.fresh, args.workers, key)
 
     def _value(self, expression: str | None) -> Any:
         return None if expression is None else named(self._shell, expression)
+
+    def _id(self, word: str | None) -> str | None:
+        """An id as it was written, or `$name` for what has it."""
+        if word is None or not word.startswith("$"):
+            return word
+        value = named(self._shell, word[1:])
+        return value.id if isinstance(value, Run) else str(value)
 
     def _own(self, watched: Watched) -> Watched:
         # Without an id nobody can tell whether the next cell is this one again.
@@ -239,6 +251,19 @@ class NotebookMagics:
         """See `effect`."""
         expression = _needed(line.strip() or None, "which program: %effect program")
         return effect(checked(named(self._shell, expression)))
+
+
+def _expression(args: Namespace) -> str | None:
+    return " ".join(args.program) or None
+
+
+def _alone(args: Namespace, cell: str) -> str:
+    if args.program:
+        raise UserError(
+            f"two programs, {_expression(args)} on the line and the cell: with a name on the line "
+            "write one %, with a cell only options"
+        )
+    return cell
 
 
 def _needed(value: str | None, question: str) -> str:

@@ -1,0 +1,70 @@
+"""A walkthrough, generated and executed as its readers do it, but for the clicks."""
+
+import importlib
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+CELL_SECONDS = 50
+SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+_jupytext: Any = importlib.import_module("jupytext")  # it has no types
+
+
+class Walkthrough:
+    """A walkthrough in a kernel.
+
+    Attributes:
+        notebook: Generated; its outputs are those of the last run.
+    """
+
+    def __init__(self, notebook: Any, client: NotebookClient) -> None:
+        self.notebook, self._client = notebook, client
+
+    def run(self, *, without: str | None = None) -> None:
+        """Run all cells, but those with a tag.
+
+        Raises:
+            CellExecutionError: A cell failed, and so a claim of the text does not hold.
+        """
+        for number, cell in enumerate(self.notebook.cells):
+            if without is None or without not in tags(cell):
+                self._client.execute_cell(cell, number)
+
+    def restart(self) -> None:
+        """What Restart Kernel does."""
+        manager: Any = self._client.km
+        client: Any = self._client
+        client.kc.stop_channels()
+        manager.restart_kernel(now=True)
+        client.start_new_kernel_client()
+
+
+def tags(cell: Any) -> list[str]:
+    """Tags of a cell."""
+    found: list[str] = cell.metadata.get("tags", [])
+    return found
+
+
+def read(path: Path) -> Any:
+    """A notebook, whether text or JSON."""
+    return _jupytext.read(path)
+
+
+@contextmanager
+def opened(source: Path, folder: Path) -> Generator[Walkthrough]:
+    """Generate a walkthrough into a folder, and start a kernel there with nobody's settings."""
+    target = folder / f"{source.stem}.ipynb"
+    _jupytext.write(read(source), target)  # as `make notebooks` does
+    notebook = read(target)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("III_", "AGENTFX_"))}
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS, kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+    )  # fmt: skip
+    with client.setup_kernel(env={**clean, "IPYTHONDIR": str(folder / ".ipython")}):
+        yield Walkthrough(notebook, client)
