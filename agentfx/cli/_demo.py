@@ -3,20 +3,23 @@
 import asyncio
 import tempfile
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import agentfx as fx
 from agentfx.cli._app import app, run
-from agentfx.cli._show import out
 from agentfx.demos._hand_off import HandOff, hand_offs, jobs_by_worker
 from agentfx.demos._stdlib import Summary, modules, program
 
 demo_app = typer.Typer(help="See a crash survived.", no_args_is_help=True)
 app.add_typer(demo_app, name="demo")
 LEAST_MODULES = 400
+PICTURE_WIDTH = 100
 _DONE = ("job_done", "job_failed", "job_dead")
 
 
@@ -26,38 +29,47 @@ def _group() -> None:
 
 
 @demo_app.command()
-def fanout() -> None:
+def fanout(
+    svg: Annotated[
+        Path | None, typer.Option(help="Keep what is shown as a picture in this file.")
+    ] = None,
+) -> None:
     """Measure the standard library on two workers, kill one, and finish all the same."""
-    if not run(_fanout):
+    out = Console(highlight=False, record=svg is not None, width=PICTURE_WIDTH if svg else None)
+    same = run(lambda: _fanout(out))
+    if svg is not None:
+        out.save_svg(str(svg), title="make demo")
+    if not same:
         raise typer.Exit(1)
 
 
-async def _fanout() -> bool:
+async def _fanout(out: Console) -> bool:
     paths = modules()
     out.print(f"The Python standard library has {len(paths)} modules here that parse.")
     if len(paths) < LEAST_MODULES:
         out.print(f"That is fewer than {LEAST_MODULES}: is its source installed?", style="red")
         return False
     effect = program(paths)
-    with _progress() as progress:
+    with _progress(out) as progress:
         bar = progress.add_task("in memory", total=len(paths) + 1)
         in_memory = await fx.run_memory(
             effect, observe=lambda event: progress.advance(bar, event.type in _DONE)
         )
-        events = await _on_two_workers(effect, len(paths), progress)
+        dist, seen = await _on_two_workers(effect, len(paths), progress)
     out.print()
-    dist, seen = events
-    _report(seen)
+    _report(out, seen)
     same = dist == in_memory
     if isinstance(dist, fx.Ok):
-        _deepest(dist.value)
+        out.print(_deepest(dist.value))
     else:
         out.print(f"failed: {dist.error!r}", style="red", markup=False)
     out.print(f"equal to the run in memory: {'yes' if same else 'NO'}", style="bold")
     out.print("\nNext:")
+    out.print(
+        "  make lab                             notebooks, with a live panel and a Kill button"
+    )
+    out.print("  .venv/bin/agentfx demo harness       an agent whose worker dies in mid-tool")
     out.print("  .venv/bin/agentfx up                 an engine and two workers for this folder")
-    out.print("  .venv/bin/agentfx demo fanout        this once more")
-    out.print("  .venv/bin/agentfx --help             everything else", markup=False)
     return same
 
 
@@ -85,7 +97,7 @@ def _done(events: Iterable[fx.Event]) -> int:
     return sum(event.type in _DONE for event in events)
 
 
-def _report(events: list[fx.Event]) -> None:
+def _report(out: Console, events: list[fx.Event]) -> None:
     moved = hand_offs(events)
     table = Table(title="jobs that moved", box=None, title_justify="left", header_style="bold")
     for column in ("job", "from", "to", "noticed and requeued, ms", "waited for a slot, ms"):
@@ -102,7 +114,7 @@ def _cells(hand_off: HandOff) -> tuple[str, ...]:
     return (hand_off.path, hand_off.lost_by, hand_off.taken_by, noticed, waited)
 
 
-def _deepest(summary: Summary) -> None:
+def _deepest(summary: Summary) -> Table:
     title = f"deepest nesting, of {summary.modules} modules with {summary.lines:,} lines"
     table = Table(title=title, box=None, title_justify="left", header_style="bold")
     table.add_column("module")
@@ -111,10 +123,10 @@ def _deepest(summary: Summary) -> None:
     for m in summary.deepest:
         numbers = (m.nesting, m.longest, m.lines, m.functions, m.classes, m.imports)
         table.add_row(m.module, *map(str, numbers))
-    out.print(table)
+    return table
 
 
-def _progress() -> Progress:
+def _progress(out: Console) -> Progress:
     return Progress(
         TextColumn("{task.description:<16}"),
         BarColumn(),

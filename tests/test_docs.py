@@ -1,0 +1,74 @@
+"""Every code block of the documentation is run, or says why not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documents.page import ROOT, anchors, blocks, pages, prints, targets
+
+PAGES = pages()
+RUN = {"python", "console", "file"}
+
+# Every block that is not run, and why. One more is one more line here.
+NOT_RUN: dict[str, list[str]] = {
+    "CONTRIBUTING.md": ["it would run these tests"],
+    "docs/harness.md": ["Claude needs a key"],
+}
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(b.kind in RUN for b in blocks(page))], ids=_name
+)
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if "AGENTFX" not in name}
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.documents.run_page", str(page)],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, f"{_name(page)}\n{ran.stdout}\n{ran.stderr}"
+
+
+def test_a_block_that_is_not_run_says_why() -> None:
+    found = {
+        _name(page): [block.about for block in blocks(page) if block.kind == "not run"]
+        for page in PAGES
+    }
+    assert {page: why for page, why in found.items() if why} == {
+        page: why for page, why in NOT_RUN.items() if why
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_no_block_is_of_a_kind_that_nobody_runs(page: Path) -> None:
+    unknown = [(b.line, b.about) for b in blocks(page) if b.kind == "unknown"]
+    assert not unknown, "run it as python or console, or say above it why it is not run"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in targets(page):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        place = (page.parent / name).resolve() if name else page
+        assert place.exists(), f"{_name(page)} leads to {target}"
+        if anchor:
+            assert anchor in anchors(place), f"{_name(page)} leads to {target}"
+
+
+def test_dots_stand_for_anything() -> None:
+    assert prints("a … c\n", "a b\nb c  \n")
+    assert not prints("a … c\n", "a b\n")
+    assert not prints("a", "a b")
