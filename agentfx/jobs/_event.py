@@ -1,6 +1,7 @@
 """What happened in a run: one closed set of events for trees, timelines, tables and logs."""
 
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -73,3 +74,7 @@ class Event(BaseModel):
     ms: float | None = None
     error: str | None = None
     label: str | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Leave out what does not apply."""
+        return ((name, value) for name, value in super().__repr_args__() if value is not None)

@@ -175,6 +175,7 @@ class Runs:
             raise FunctionError("busy", "the store is behind: submit again later")
         live = self._live_named(message.run)
         noted = live.codes if live is not None else set[str]()
+        now = core.clock.wall()  # before early starts
 
         def operation(t: Transaction) -> tuple[int, list[tuple[Job, int]], list[SettledJob]]:
             run = driven(t, message.run, message.epoch)
@@ -184,7 +185,6 @@ class Runs:
             for job, _ in new:
                 if job.attempt > 1:  # the run goes on past the attempts before
                     t.jobs.pass_by(run.no, job.path)
-            now = core.clock.wall()
             t.jobs.record([_opened(run.no, now, step) for step in message.opened])
             t.jobs.record([EventRow("job_queued", now, job=job.id) for job, _ in new])
             ids = {job.id for job, _ in new}
