@@ -34,7 +34,6 @@ const STRIP_CELLS = 100;
 const PAGE = 50;
 const SLICE_MS = 12;
 const BUSY_AFTER_MS = 2000;
-const ARROW = "M0,0 L8,4 L0,8 z";
 
 // Small tools
 
@@ -143,11 +142,11 @@ class Store {
   rows(table) { return this.tables[table] ?? {}; }
   get run() { return this.rows("run").run ?? {}; }
   get isLive() { return this.past === null; }
+  /** When the run ended, in seconds; undefined while it runs. @returns {number | undefined} */
+  get ended() { return this.live.run?.run?.took; }
   /** Seconds of the run that have passed. */
   get elapsed() {
-    const run = (this.live.run ?? {}).run ?? {};
-    if (run.took !== undefined) return run.took;
-    return this.now + (performance.now() - this.heardAt) / 1000;
+    return this.ended ?? this.now + (performance.now() - this.heardAt) / 1000;
   }
 
   /** @param {Row} snapshot */
@@ -289,9 +288,9 @@ class View {
     this.status = h("p", { class: "afx-said", role: "status", "aria-live": "polite" });
     this.announced = h("p", { class: "afx-hidden", role: "status", "aria-live": "polite" });
     /** @type {Section[]} */
-    this.sections = [header, tree, timeline, workers, queues, dead, output, log].map((make) => make(this));
-    const [head, ...rest] = this.sections;
-    el.replaceChildren(this.problem, head.el, this.status, h("div", { class: "afx-grid" }, ...rest.map((r) => r.el)), this.announced);
+    this.sections = [header, tree, workers, queues, timeline, dead, output, log].map((make) => make(this));
+    const [head, effect, team, queue, chart, letters, prints, events] = this.sections.map((section) => section.el);
+    el.replaceChildren(this.problem, head, columns("top", effect, columns("stack", team, queue)), chart, letters, columns("end", prints, events), this.announced);
     this.timer = setInterval(() => this.tick(), 250);
     this.changed(null);
   }
@@ -315,6 +314,7 @@ class View {
   }
 
   soon() {
+    this.el.removeAttribute("data-drawn");
     if (!this.frame) this.frame = requestAnimationFrame(() => this.guard(() => this.draw()));
   }
 
@@ -330,6 +330,7 @@ class View {
       const job = this.jobs.shift();
       if (job) this.guard(job);
     }
+    attr(this.el, "data-drawn", this.jobs.length ? null : "");
     if (this.jobs.length) this.soon();
   }
 
@@ -409,17 +410,30 @@ function confirm(button, question, text, send) {
 
 let ids = 0;
 
-/** A section with a heading. @param {string} name @param {string} title @param {Node[]} children */
-function section(name, title, ...children) {
+/**
+ * A section with a heading.
+ * @param {string} name @param {string} title
+ * @param {{ beside?: Node[] }} options what stands in the line of the heading
+ * @param {Node[]} children
+ */
+function section(name, title, options, ...children) {
   const id = `afx-${name}-${++ids}`;
-  return h("section", { class: `afx-${name}`, "aria-labelledby": id }, h("h3", { id, text: title }), ...children);
+  const line = h("div", { class: "afx-title" }, h("h3", { id, text: title }), ...(options.beside ?? []));
+  return h("section", { class: `afx-${name}`, "aria-labelledby": id }, line, ...children);
 }
 
-/** @param {string} caption @param {string[]} columns @param {string} [hidden] class of the caption */
-function table(caption, columns, hidden = "afx-hidden") {
-  const head = h("tr", {}, ...columns.map((text) => h("th", { scope: "col", text })));
+/** Sections beside each other where there is room. @param {string} name @param {HTMLElement[]} children */
+const columns = (name, ...children) => h("div", { class: `afx-columns afx-${name}` }, ...children);
+
+/**
+ * @param {string} caption @param {string[]} names of the columns
+ * @param {{ numbers?: number[], last?: boolean }} [options] columns of numbers; whether the last holds buttons
+ */
+function table(caption, names, options = {}) {
+  const kind = (/** @type {number} */ i) => (options.numbers?.includes(i) ? "afx-number" : options.last && i === names.length - 1 ? "afx-acts" : null);
+  const head = h("tr", {}, ...names.map((text, i) => h("th", { scope: "col", class: kind(i), text })));
   const body = h("tbody");
-  const el = h("table", {}, h("caption", { class: hidden, text: caption }), h("thead", {}, head), body);
+  const el = h("table", {}, h("caption", { class: "afx-hidden", text: caption }), h("thead", {}, head), body);
   return { el: h("div", { class: "afx-scroll", tabindex: "0", role: "region", "aria-label": caption }, el), body };
 }
 
@@ -464,28 +478,33 @@ function stateOf(el, state, text) {
 
 // Header
 
+const PROGRESS = ["kept", "done", "running", "waiting", "failed", "dead", "cancelled"];
+
 /** @param {View} view @returns {Section} */
 function header(view) {
-  const name = h("h2", {});
   const badge = h("span", { class: "afx-badge" });
-  const jobs = h("span", { class: "afx-jobs" });
-  const facts = h("span", { class: "afx-facts" });
+  const name = h("h2", {});
+  const id = h("code", { class: "afx-id" });
+  const progress = h("div", { class: "afx-progress", role: "img" }, ...PROGRESS.map((state) => h("span", { "data-state": state })));
+  const figures = h("ul", { class: "afx-figures", "aria-label": "The run in figures" });
   const result = h("p", { class: "afx-result" });
   const notice = h("p", { class: "afx-notice", hidden: true });
   const unwatch = view.button("Stop watching", "Stop watching this run; it goes on", () => ({ op: "unwatch" }));
   const cancel = view.button("Cancel run", "Cancel this run for good", () => ({ op: "cancel" }), {
     busy: "Cancelling…", confirm: "End this run for good?", danger: true,
   });
-  const el = h("header", {}, h("div", { class: "afx-head" }, name, badge, jobs, facts, h("span", { class: "afx-space" }), unwatch, cancel), result, notice);
+  const el = h("header", { class: "afx-header" }, h("div", { class: "afx-head" }, badge, name, h("span", { class: "afx-space" }), unwatch, cancel),
+    h("div", { class: "afx-line" }, id, view.status), progress, figures, result, notice);
   let said = "";
   return { el, update() {
-    const store = view.store, run = store.run, counts = run.jobs ?? {};
-    put(name, run.id || "no run");
+    const store = view.store, run = store.run;
+    put(name, run.name || (run.kind === "memory" ? "Run in this process" : "Run"));
+    put(id, run.id ?? "");
     stateOf(badge, run.status === "waiting" ? "blocked" : run.status ?? "planned", run.status === "waiting" ? "waiting for a worker" : run.status);
-    const all = Object.values(counts).reduce((a, b) => a + b, 0);
-    put(jobs, all ? `${((counts.done ?? 0) + (counts.failed ?? 0)).toLocaleString("en")} of ${plural(all, "step")} ended` : "");
-    put(facts, summary(store, run));
+    shares(progress, run);
+    figuresOf(figures, store, run);
     put(result, run.error ? `failed: ${run.error}` : run.result ? `result: ${run.result}` : "");
+    attr(result, "data-state", run.error ? "failed" : null);
     result.hidden = !result.textContent;
     const busy = store.isBusy ? "The kernel is busy: your click waits until it is free. " : "";
     put(notice, busy + (run.notice ?? ""));
@@ -501,15 +520,49 @@ function header(view) {
   } };
 }
 
-/** @param {Store} store @param {Row} run */
-function summary(store, run) {
-  const parts = [clock(store.isLive ? store.elapsed : store.pastAt)];
-  if (run.kept) parts.push(`${plural(run.kept, "step")} from the record`);
-  if (run.lost) parts.push(`${plural(run.lost, "job")} lost a worker`);
-  if (run.moved) parts.push(`${run.moved.toLocaleString("en")} handed over`);
-  if (run.again) parts.push(`${run.again.toLocaleString("en")} took another try`);
-  if (run.kind === "dist" && (run.lost || run.kept)) parts.push(`${plural(run.redone ?? 0, "finished job")} run again`);
-  return parts.join(" · ");
+/** Steps that ended, and all that are known of. @param {Row} run */
+function stepsOf(run) {
+  const counts = run.jobs ?? {};
+  const begun = Object.values(counts).reduce((a, b) => a + b, 0);
+  return { ended: (counts.done ?? 0) + (counts.failed ?? 0), all: begun + (run.to_come ?? 0) };
+}
+
+/** How the steps stand, as parts of a bar. @param {HTMLElement} el @param {Row} run */
+function shares(el, run) {
+  const counts = run.jobs ?? {}, { ended, all } = stepsOf(run);
+  const kept = Math.min(run.kept ?? 0, counts.done ?? 0);
+  PROGRESS.forEach((state, i) => {
+    const number = state === "kept" ? kept : state === "done" ? (counts.done ?? 0) - kept : counts[state] ?? 0;
+    /** @type {HTMLElement} */ (el.children[i]).style.width = `${all ? (100 * number) / all : 0}%`;
+  });
+  attr(el, "aria-label", `${ended} of ${plural(all, "step")} ended`);
+}
+
+/** @param {HTMLElement} el @param {Store} store @param {Row} run */
+function figuresOf(el, store, run) {
+  const { ended, all } = stepsOf(run);
+  /** @type {Array<[string, string, string?]>} */
+  const found = [[clock(store.isLive ? store.elapsed : store.pastAt), store.isLive ? "" : "into the run", "time"]];
+  if (all) found.push([ended === all ? all.toLocaleString("en") : `${ended.toLocaleString("en")} of ${all.toLocaleString("en")}`, `${all === 1 ? "step" : "steps"} ended`]);
+  if (run.kept) found.push([run.kept.toLocaleString("en"), `${run.kept === 1 ? "step" : "steps"} from the record`, "kept"]);
+  if (run.lost) found.push([run.lost.toLocaleString("en"), `${run.lost === 1 ? "job" : "jobs"} lost a worker`, "lost"]);
+  if (run.moved) found.push([run.moved.toLocaleString("en"), `handed over${slowest(store)}`, "again"]);
+  const others = (run.again ?? 0) - (run.moved ?? 0);
+  if (others > 0) found.push([others.toLocaleString("en"), "took another try", "again"]);
+  if (run.kind === "dist" && (run.lost || run.kept)) found.push([String(run.redone ?? 0), "finished jobs run again", run.redone ? "lost" : "done"]);
+  while (el.children.length > found.length) el.lastElementChild?.remove();
+  found.forEach(([value, label, tone], i) => {
+    const li = el.children[i] ?? el.appendChild(h("li", {}, h("b"), " ", h("span")));
+    attr(li, "data-tone", tone ?? null);
+    put(li.children[0], value);
+    put(li.children[1], label);
+  });
+}
+
+/** @param {Store} store */
+function slowest(store) {
+  const took = Object.values(store.rows("moves")).filter((move) => move.waited_ms !== undefined).map((move) => (move.noticed_ms ?? 0) + move.waited_ms);
+  return took.length ? `, in ${millis(Math.max(...took))}${took.length > 1 ? " at most" : ""}` : "";
 }
 
 // Effect tree
@@ -520,7 +573,7 @@ function summary(store, run) {
 function tree(view) {
   const store = view.store;
   const root = h("ul", { role: "tree", "aria-label": "Steps of the run" });
-  const el = section("tree", "Effect", root);
+  const el = section("tree", "Effect", {}, root);
   /** @type {Map<string, Item>} */ const items = new Map();
   /** @type {Map<string, string[]>} */ const children = new Map();
   /** @type {Map<string, string>} */ const parents = new Map();
@@ -592,7 +645,7 @@ function tree(view) {
     const parts = { glyph: h("span", { class: "afx-glyph", "aria-hidden": "true" }), text: h("span", { class: "afx-text" }),
       meta: h("span", { class: "afx-meta" }), strip: h("div", { class: "afx-strip", role: "img", hidden: true }),
       group: h("ul", { role: "group", hidden: true }) };
-    const line = h("div", { class: "afx-node" }, h("span", { class: "afx-twist", "aria-hidden": "true" }), parts.glyph, parts.text, parts.meta);
+    const line = h("div", { class: "afx-node" }, h("span", { class: "afx-twist", "aria-hidden": "true" }), parts.glyph, h("span", { class: "afx-what" }, parts.text, " ", parts.meta));
     const li = h("li", { role: "treeitem", tabindex: items.size ? "-1" : "0", "data-kind": row.kind ?? "stage" }, line, parts.strip, parts.group);
     line.addEventListener("click", () => toggle(key));
     parts.strip.addEventListener("click", (event) => openAt(key, /** @type {HTMLElement} */ (event.target)));
@@ -708,7 +761,7 @@ function title(key, row) {
 /** @param {Row} row @param {string} state @param {boolean} over */
 function about(row, state, over) {
   const parts = [];
-  if (row.note) parts.push(row.note);
+  if (row.note && !over) parts.push(row.note);
   if (row.kind === undefined || row.kind === "fold") return parts.join(" · ");
   if (row.tries > 1) parts.push(`${ordinal(row.tries)} try`);
   if (row.kept) parts.push("from the record");
@@ -756,7 +809,8 @@ function strip(el, row) {
     cell.dataset.from = String(at * size);
     const tries = size === 1 ? row.tried?.[at] : undefined;
     attr(cell, "data-again", tries > 1 ? "" : null);
-    put(cell, size === 1 ? (tries > 1 ? `${GLYPHS[state === "kept" ? "done" : state]}${tries}` : GLYPHS[state === "kept" ? "done" : state]) : "");
+    const glyph = size > 1 || state === "planned" ? "" : GLYPHS[state === "kept" ? "done" : state], again = tries > 1 ? ordinal(tries) : "";
+    if (cell.textContent !== glyph + again) cell.replaceChildren(glyph, ...(again ? [h("small", { text: again })] : []));
     attr(cell, "title", size === 1 ? `#${at} ${state === "kept" ? "done, from the record" : word(state)}${tries > 1 ? `, ${ordinal(tries)} try` : ""}` : `#${at * size} to #${at * size + part.length - 1}`);
   }
   attr(el, "aria-label", `${plural(marks.length, "item")}: ${about(row, row.state, false)}`);
@@ -787,78 +841,180 @@ function arrows(event, root, toggle) {
 
 // Timeline
 
-const LEFT = 64, RIGHT = 12, TOP = 8, LANE = 18, GAP = 3, NOTE = 15, MOST_NOTES = 5, AXIS = 22;
+const LEFT = 76, RIGHT = 14, TOP = 10, LANE = 18, GAP = 3, NOTE = 15, MOST_NOTES = 4, AXIS = 22, GUTTER = 10, TRACK = 5, CORNER = 4;
 
-/** The length of the axis: a round number, so that bars seldom have to move. @param {number} seconds */
+/** The length of a live axis: a round number, so that bars seldom have to move. @param {number} seconds */
 function reach(seconds) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(seconds, 0.1)));
   return unit * ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((n) => n * unit >= seconds) ?? 10);
 }
 
-/** Into how many round parts the axis is divided. @param {number} end */
-function ticksOf(end) {
-  const first = Number((end / 10 ** Math.floor(Math.log10(end) + 1e-9)).toPrecision(2));
-  return first === 1.5 || first === 3 || first === 6 ? 3 : first === 5 || first === 10 ? 5 : 4;
+/** Round moments along an axis. @param {number} end @param {number} most */
+function ticksOf(end, most) {
+  const unit = 10 ** Math.floor(Math.log10(end / most));
+  const step = unit * ([1, 2, 5, 10].find((n) => n * unit * most >= end) ?? 10);
+  return Array.from({ length: Math.floor(end / step + 1e-9) + 1 }, (_, n) => n * step);
 }
+
+/** @param {number} t @param {number} end */
+const tickText = (t, end) => (end < 1 ? `${Number((t * 1000).toPrecision(3))} ms` : `${Number(t.toPrecision(4))} s`);
+
+const ruler = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+/** @type {Map<string, number>} */ const widths = new Map();
+
+/** Width of a text of the chart in pixels. @param {string} text */
+function widthOf(text) {
+  let known = widths.get(text);
+  if (known === undefined) widths.set(text, (known = ruler.measureText(text).width));
+  if (widths.size > 5000) widths.clear();
+  return known;
+}
+
+/** A path along points, with round corners. @param {Array<[number, number]>} points */
+function route(points) {
+  let path = `M${points[0][0]},${points[0][1]}`;
+  for (let i = 1; i < points.length - 1; i++) {
+    const [px, py] = points[i - 1], [x, y] = points[i], [nx, ny] = points[i + 1];
+    const before = Math.min(CORNER, Math.hypot(x - px, y - py) / 2), after = Math.min(CORNER, Math.hypot(nx - x, ny - y) / 2);
+    path += ` L${x - Math.sign(x - px) * before},${y - Math.sign(y - py) * before} Q${x},${y} ${x + Math.sign(nx - x) * after},${y + Math.sign(ny - y) * after}`;
+  }
+  const [x, y] = points[points.length - 1];
+  return `${path} L${x},${y}`;
+}
+
+/**
+ * What the chart knows of a worker: `from` and `to` are its life in seconds, `top` and `height`
+ * the place of its lanes, `gutter` the space below them. `notes` tell of the jobs it lost, in the
+ * space its death left free or else in the gutter.
+ * @typedef {{ label: string, number: number, lanes: number, from: number, to: number | undefined, busyUntil: number,
+ *   moves: Array<[string, Row]>, lines: string[], beside: boolean, top: number, height: number,
+ *   gutter: number, down: number, up: number }} Team
+ */
 
 /** @param {View} view @returns {Section} */
 function timeline(view) {
   const store = view.store;
-  const arrow = `afx-arrow-${++ids}`;
+  const arrow = `afx-arrow-${++ids}`, hatch = `afx-hatch-${ids}`;
   const back = s("g"), bars = s("g"), front = s("g");
   const now = s("line", { class: "afx-now" });
   const svg = s("svg", { role: "img", "aria-label": "Timeline" },
-    s("defs", {}, s("marker", { id: arrow, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto" }, s("path", { d: ARROW }))),
+    s("defs", {}, s("marker", { id: arrow, viewBox: "0 0 8 8", refX: "6", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto" }, s("path", { d: "M0,0 L8,4 L0,8 z" })),
+      s("pattern", { id: hatch, class: "afx-hatch", width: "6", height: "6", patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("rect", { width: "6", height: "6" }), s("line", { y2: "6" }))),
     back, bars, front, now);
+  svg.style.setProperty("--hatch", `url(#${hatch})`);
   const replay = slider(view);
   const twin = timelineTable(view);
-  const el = section("timeline", "Timeline", h("div", { class: "afx-chart" }, svg), replay.el, twin.el);
+  const keys = h("ul", { class: "afx-legend", "aria-hidden": "true" }, ...[["done", "done"], ["running", "running"], ["again", "another try"], ["failed", "failed"], ["lost", "broke off"]].map(([key, text]) => h("li", { "data-key": key, text })));
+  const el = section("timeline", "Timeline", { beside: [keys] }, h("div", { class: "afx-chart" }, svg), replay.el, twin.el);
   /** @type {Map<string, SVGElement>} */ const drawn = new Map();
-  const layout = { width: 600, end: 1, height: 0, lanes: /** @type {Map<string, number>} */ (new Map()), tops: /** @type {Map<string, number>} */ (new Map()), notes: /** @type {Map<string, string[]>} */ (new Map()), labels: /** @type {string[]} */ ([]) };
+  const layout = { width: 600, end: 1, height: 0, shape: "", teams: /** @type {Map<string, Team>} */ (new Map()) };
 
-  const x = (/** @type {number} */ t) => LEFT + (t / layout.end) * (layout.width - LEFT - RIGHT);
-  const y = (/** @type {string} */ worker, /** @type {number} */ lane) => (layout.tops.get(worker) ?? 0) + lane * (LANE + GAP);
+  const x = (/** @type {number} */ t) => LEFT + (Math.min(t, layout.end) / layout.end) * (layout.width - LEFT - RIGHT);
+  const y = (/** @type {string} */ worker, /** @type {number} */ lane) => (layout.teams.get(worker)?.top ?? 0) + lane * (LANE + GAP);
 
-  /** Whether everything has to be drawn anew. */
+  /** Find the place of everything; whether it has changed. */
   function measure() {
-    const end = reach(Math.max(store.elapsed, 0.1));
-    const width = Math.max(svg.parentElement?.clientWidth ?? 600, 320);
-    /** @type {Map<string, number>} */ const lanes = new Map();
-    for (const name of Object.keys(store.rows("workers"))) if (store.run.kind === "memory" || name !== "memory") lanes.set(name, 1);
-    for (const bar of Object.values(store.rows("bars"))) lanes.set(bar.worker, Math.max(lanes.get(bar.worker) ?? 1, bar.lane + 1));
-    /** @type {Map<string, string[]>} */ const notes = new Map();
-    for (const [key, move] of Object.entries(store.rows("moves"))) notes.set(move.from, [...(notes.get(move.from) ?? []), key]);
-    const labels = [...lanes.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    const text = (/** @type {any[]} */ ...all) => JSON.stringify(all);
-    const same = layout.end === end && layout.width === width && text(labels, labels.map((l) => [lanes.get(l), Math.min(notes.get(l)?.length ?? 0, MOST_NOTES + 1)])) ===
-      text(layout.labels, layout.labels.map((l) => [layout.lanes.get(l), Math.min(layout.notes.get(l)?.length ?? 0, MOST_NOTES + 1)]));
-    Object.assign(layout, { end, width, lanes, notes, labels });
+    ruler.font = `11px ${getComputedStyle(el).fontFamily}`;
+    const took = store.run.took;
+    layout.end = took === undefined || !store.isLive ? reach(Math.max(store.elapsed, 0.1)) : Math.max(took * 1.02, 0.01);
+    if (!store.isLive && store.ended !== undefined) layout.end = Math.max(store.ended * 1.02, 0.01);
+    layout.width = Math.max(svg.parentElement?.clientWidth ?? 600, 320);
+    layout.teams = teams();
+    let top = TOP;
+    for (const team of layout.teams.values()) {
+      team.top = top;
+      team.height = Math.max(team.lanes * (LANE + GAP) - GAP, 30);
+      team.beside = besideFits(team);
+      team.gutter = GUTTER + (team.down + team.up) * TRACK + (team.beside ? 0 : team.lines.length * NOTE);
+      top += team.height + team.gutter;
+    }
+    layout.height = top + AXIS;
+    const places = [...layout.teams.values()].map((t) => [t.label, t.lanes, t.top, t.from, t.to, t.beside]);
+    const shape = JSON.stringify([layout.end, layout.width, layout.height, places]);
+    const same = shape === layout.shape;
+    layout.shape = shape;
     return !same;
   }
 
+  function teams() {
+    /** @type {Map<string, Team>} */ const found = new Map();
+    const add = (/** @type {string} */ label) => {
+      const team = { label, number: 0, lanes: 1, from: 0, to: undefined, busyUntil: 0, moves: [], lines: [], beside: false, top: 0, height: 0, gutter: 0, down: 0, up: 0 };
+      found.set(label, team);
+      return team;
+    };
+    const memory = store.run.kind === "memory";
+    for (const label of Object.keys(store.rows("workers")).sort(byLabel)) if (memory || label !== "memory") add(label);
+    for (const bar of Object.values(store.rows("bars"))) {
+      const team = found.get(bar.worker) ?? add(bar.worker);
+      team.lanes = Math.max(team.lanes, bar.lane + 1);
+      team.busyUntil = Math.max(team.busyUntil, bar.begin);
+    }
+    for (const mark of Object.values(store.rows("marks"))) {
+      const team = found.get(mark.worker);
+      if (!team) continue;
+      if (mark.kind === "worker_joined") Object.assign(team, { from: Math.max(mark.at, 0), to: undefined });
+      else if (mark.kind === "worker_lost" || mark.kind === "worker_left") team.to = mark.at;
+    }
+    [...found.values()].forEach((team, number) => (team.number = number));
+    for (const [key, move] of Object.entries(store.rows("moves"))) found.get(move.from)?.moves.push([key, move]);
+    for (const team of found.values()) {
+      team.moves.sort((a, b) => a[1].lane - b[1].lane);
+      tell(team);
+      for (const [, move] of team.moves.slice(0, MOST_ARROWS)) {
+        const target = found.get(move.to);
+        if (!target) continue;
+        if (target.number >= team.number) team.down++;
+        else [...found.values()][team.number - 1].up++;
+      }
+    }
+    return found;
+  }
+
+  /** @param {Team} team */
+  function tell(team) {
+    team.lines = team.moves.slice(0, MOST_NOTES).map(([, move]) => moveText(move));
+    const more = team.moves.length - MOST_NOTES;
+    if (more > 0) team.lines[MOST_NOTES - 1] = `and ${more + 1} more: see the table`;
+  }
+
+  /** Whether the notes find room where the worker's lanes are empty now. @param {Team} team */
+  function besideFits(team) {
+    const { to } = team;
+    if (to === undefined || team.busyUntil > to || team.lines.length * NOTE > team.height + 2) return false;
+    const from = x(to) + 14 + Math.min(team.moves.length, MOST_ARROWS) * 4;
+    return team.lines.every((line) => from + widthOf(line) < layout.width - RIGHT);
+  }
+
   function scaffold() {
-    let top = TOP;
-    layout.tops.clear();
     const parts = [];
-    for (const label of layout.labels) {
-      const height = (layout.lanes.get(label) ?? 1) * (LANE + GAP);
-      layout.tops.set(label, top);
-      parts.push(s("rect", { class: "afx-lane", x: LEFT, y: top - 2, width: layout.width - LEFT - RIGHT, height: height + 1 }));
-      parts.push(s("text", { class: "afx-who", x: 4, y: top + 13, text: label }));
-      top += height + Math.min(layout.notes.get(label)?.length ?? 0, MOST_NOTES + 1) * NOTE + 6;
+    const bottom = layout.height - AXIS;
+    const room = Math.max(Math.floor((layout.width - LEFT - RIGHT) / 90), 2);
+    for (const t of ticksOf(layout.end, room)) {
+      parts.push(s("line", { class: "afx-grid-line", x1: x(t), x2: x(t), y1: TOP - 6, y2: bottom }));
+      parts.push(s("text", { class: "afx-tick", x: x(t), y: bottom + 14, "text-anchor": x(t) > layout.width - 30 ? "end" : "middle", text: tickText(t, layout.end) }));
     }
-    const ticks = ticksOf(layout.end);
-    for (let tick = 0; tick <= ticks; tick++) {
-      const t = (layout.end * tick) / ticks;
-      parts.push(s("line", { class: "afx-grid-line", x1: x(t), x2: x(t), y1: TOP - 4, y2: top }));
-      parts.push(s("text", { class: "afx-tick", x: x(t), y: top + 14, "text-anchor": tick === ticks ? "end" : "middle", text: layout.end < 1 ? `${Number((t * 1000).toPrecision(3))} ms` : `${Number(t.toPrecision(3))} s` }));
+    for (const team of layout.teams.values()) {
+      const right = team.to === undefined ? layout.width - RIGHT : x(team.to);
+      parts.push(s("rect", { class: "afx-lane", x: x(team.from), y: team.top - 3, width: Math.max(right - x(team.from), 1), height: team.height + 6, rx: 3 }));
+      parts.push(s("text", { class: "afx-who", x: 2, y: team.top + 12, text: team.label === "memory" ? "here" : team.label }));
+      parts.push(s("text", { class: "afx-fate", x: 2, y: team.top + 26 }));
     }
-    layout.height = top + AXIS;
     attr(svg, "viewBox", `0 0 ${layout.width} ${layout.height}`);
     attr(svg, "height", String(layout.height));
     back.replaceChildren(...parts);
     bars.replaceChildren();
     drawn.clear();
+  }
+
+  /** What became of each worker, beside its name. */
+  function fates() {
+    const texts = back.querySelectorAll(".afx-fate");
+    [...layout.teams.values()].forEach((team, i) => {
+      const state = store.rows("workers")[team.label]?.state ?? "";
+      attr(texts[i], "data-state", state);
+      put(texts[i], state === "up" || state === "" ? "" : `${GLYPHS[state] ?? ""} ${word(state)}`);
+    });
   }
 
   /** @param {string} key */
@@ -870,7 +1026,7 @@ function timeline(view) {
       drawn.delete(key);
       return;
     }
-    const g = known ?? s("g", { class: "afx-bar" }, s("path"), s("text", { dy: "13" }), s("title"));
+    const g = known ?? s("g", { class: "afx-bar" }, s("path"), s("rect", { class: "afx-edge", height: LANE }), s("text", { dy: "13" }, s("tspan", { class: "afx-try" }), s("tspan")), s("title"));
     if (!known) bars.append(g);
     drawn.set(key, g);
     const from = x(row.begin), to = Math.max(x(row.end ?? (store.isLive ? store.elapsed : store.pastAt)), from + 2);
@@ -878,57 +1034,66 @@ function timeline(view) {
     attr(g, "data-state", row.state);
     attr(g, "data-again", row.tries > 1 ? "" : null);
     attr(g, "data-block", row.jobs > 1 ? "" : null);
-    attr(g.children[0], "d", outline(from, to, top, row.state === "lost"));
-    const name = String(row.index ?? row.label ?? row.task ?? row.path);
-    const labels = row.jobs > 1 ? [`${row.jobs} jobs`, String(row.jobs)] : row.tries > 1 ? [`${ordinal(row.tries)} ${name}`, ordinal(row.tries)] : [name];
-    const room = Math.floor((to - from - 6) / 6.2);
-    const label = labels.find((text) => text.length <= room) ?? (row.index === undefined && room > 3 ? name.slice(0, room - 1) + "…" : "");
-    attr(g.children[1], "x", String(from + 4));
-    attr(g.children[1], "y", String(top));
-    put(g.children[1], label);
-    put(g.children[2], barText(row));
+    const [path, edge, text, title] = g.children;
+    attr(path, "d", outline(from, to, top, row.state === "lost"));
+    attr(edge, "width", String(Math.min(3, to - from)));
+    attr(edge, "x", String(from));
+    attr(edge, "y", String(top));
+    attr(text, "x", String(from + (row.tries > 1 ? 7 : 5)));
+    attr(text, "y", String(top));
+    const [again, name] = labelOf(row, to - from - (row.tries > 1 ? 10 : 8));
+    put(text.children[0], again);
+    put(text.children[1], name);
+    put(title, barText(row));
   }
 
-  function arrows() {
+  function overlay() {
     const parts = [];
     for (const mark of Object.values(store.rows("marks"))) parts.push(...markOf(mark));
-    for (const [worker, keys] of layout.notes) {
-      keys.forEach((key, number) => parts.push(...moveOf(store.rows("moves")[key], worker, number, keys.length)));
-    }
+    for (const team of layout.teams.values()) parts.push(...movesOf(team));
     front.replaceChildren(...parts);
+    fates();
   }
 
   /** @param {Row} mark @returns {SVGElement[]} */
   function markOf(mark) {
-    const at = x(mark.at);
+    const at = x(mark.at), team = layout.teams.get(mark.worker);
     if (mark.kind === "worker_lost" || mark.kind === "worker_left") {
-      const top = layout.tops.get(mark.worker);
-      if (top === undefined) return [];
-      const height = (layout.lanes.get(mark.worker) ?? 1) * (LANE + GAP);
-      const state = store.rows("workers")[mark.worker]?.state;
-      const what = mark.kind === "worker_left" ? "stopped" : state === "killed" ? "✕ killed" : "✕ lost";
-      return [s("line", { class: "afx-gone", x1: at, x2: at, y1: top - 4, y2: top + height }), s("text", { class: "afx-gone", x: Math.min(at + 4, layout.width - 60), y: top + 9, text: what })];
+      if (!team) return [];
+      const line = s("line", { class: mark.kind === "worker_lost" ? "afx-gone" : "afx-left", x1: at, x2: at, y1: team.top - 6, y2: team.top + team.height + 6 });
+      return [line];
     }
-    const words = { run_attached: "another driver goes on", services_restarted: "services restarted", break: `${clock(mark.seconds)} later` };
-    const text = /** @type {Record<string, string>} */ (words)[mark.kind];
+    const text = mark.kind === "run_attached" ? "another driver goes on" : mark.kind === "services_restarted" ? "services restarted" : mark.kind === "break" ? `${clock(mark.seconds)} later` : "";
     if (!text) return [];
-    return [s("line", { class: "afx-mark", x1: at, x2: at, y1: TOP - 6, y2: layout.height - AXIS }), s("text", { class: "afx-mark", x: at + 3, y: layout.height - AXIS - 2 - (mark.kind === "break" ? 12 : 0), text })];
+    const late = at > layout.width - 150;
+    return [s("line", { class: "afx-mark", x1: at, x2: at, y1: TOP - 6, y2: layout.height - AXIS }),
+      s("text", { class: "afx-mark", x: late ? at - 4 : at + 4, "text-anchor": late ? "end" : "start", y: layout.height - AXIS - 3 - (mark.kind === "break" ? 12 : 0), text })];
   }
 
-  /** @param {Row | undefined} move @param {string} worker @param {number} number @param {number} all @returns {SVGElement[]} */
-  function moveOf(move, worker, number, all) {
-    if (!move) return [];
-    const base = y(worker, layout.lanes.get(worker) ?? 1) + 10;
-    const x1 = x(move.lost), y1 = y(worker, move.lane) + LANE / 2;
-    const parts = [];
-    if (move.to !== undefined) {
-      const x2 = x(move.begin), y2 = y(move.to, move.to_lane) + LANE / 2, bend = Math.max((x2 - x1) / 2, 18);
-      parts.push(s("path", { class: "afx-move", d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`, "marker-end": `url(#${arrow})` }));
-    }
-    if (number > MOST_NOTES) return parts;
-    const text = number === MOST_NOTES ? `and ${all - MOST_NOTES} more: see the table` : moveText(move);
-    const left = Math.min(x1 + 6, layout.width - RIGHT - text.length * 6);
-    parts.push(s("text", { class: "afx-note", x: Math.max(left, LEFT), y: base + number * NOTE, text }));
+  /** The jobs that a worker lost, on their way elsewhere. @param {Team} team @returns {SVGElement[]} */
+  function movesOf(team) {
+    const parts = [], moves = team.moves.slice(0, MOST_ARROWS), below = team.top + team.height;
+    let down = 0, up = 0;
+    moves.forEach(([, move], i) => {
+      const target = layout.teams.get(move.to);
+      if (!target) return;
+      const goesDown = target.number >= team.number;
+      const from = x(move.lost), level = y(team.label, move.lane) + LANE / 2, turn = from + 6 + (goesDown ? moves.length - 1 - i : i) * 4;
+      const track = goesDown ? below + 6 + down++ * TRACK : team.top - 6 - up++ * TRACK;
+      const into = y(move.to, move.to_lane) + (target === team ? LANE : goesDown ? 0 : LANE);
+      const land = Math.max(x(move.begin) + 7, turn);
+      /** @type {Array<[number, number]>} */
+      const points = land - turn < 9 ? [[from, level], [turn, level], [turn, into]] : [[from, level], [turn, level], [turn, track], [land, track], [land, into]];
+      const d = route(points);
+      parts.push(s("path", { class: "afx-halo", d }), s("path", { class: "afx-move", d, "marker-end": `url(#${arrow})` }));
+    });
+    team.lines.forEach((text, i) => {
+      const gone = x(Math.max(...team.moves.map(([, move]) => move.lost)));
+      const right = gone + 14 + moves.length * 4, fits = gone - 8 - widthOf(text) > LEFT;
+      const where = team.beside ? { x: right, y: team.top + 11 + i * NOTE }
+        : { x: fits ? gone - 6 : LEFT, y: below + GUTTER + 8 + (fits ? 0 : team.down * TRACK) + i * NOTE, "text-anchor": fits ? "end" : "start" };
+      parts.push(s("text", { class: "afx-note", ...where, text }));
+    });
     return parts;
   }
 
@@ -936,31 +1101,50 @@ function timeline(view) {
     const t = store.isLive ? store.elapsed : store.pastAt;
     attr(now, "x1", String(x(t)));
     attr(now, "x2", String(x(t)));
-    attr(now, "y1", "0");
-    attr(now, "y2", String(layout.height - AXIS));
+    attr(now, "y1", String(TOP - 8));
+    attr(now, "y2", String(layout.height - AXIS + 4));
     attr(now, "data-past", store.isLive ? null : "");
+    attr(now, "visibility", store.isLive && store.run.took !== undefined ? "hidden" : null);
   }
 
   new ResizeObserver(() => view.changed(new Map([["bars", new Set()]]))).observe(el);
   return { el, update(changes) {
     const anew = measure() || changes === null;
-    if (anew) scaffold();
+    if (anew) scaffold(), overlay(); // at once: what is drawn stands on one scale
     const keys = anew ? Object.keys(store.rows("bars")) : [...(changes?.get("bars") ?? [])];
     if (!anew) for (const [key, g] of drawn) if (g.dataset.state === "running") keys.push(key);
     inSlices(view, keys, bar);
-    if (anew || changes?.has("moves") || changes?.has("marks") || changes?.has("workers")) view.later(arrows);
+    if (!anew && ["moves", "marks", "workers"].some((name) => changes?.has(name))) view.later(overlay);
     needle();
     replay.update(changes);
     twin.update(changes);
-    attr(svg, "aria-label", `Timeline: ${plural(layout.labels.length, "worker")}, ${clock(store.elapsed)}, ${plural(Object.keys(store.rows("moves")).length, "hand-off")}; the table below says the same`);
+    attr(svg, "aria-label", `Timeline: ${plural(layout.teams.size, "worker")}, ${clock(store.elapsed)}, ${plural(Object.keys(store.rows("moves")).length, "hand-off")}; the table below says the same`);
   } };
 }
 
+const MOST_ARROWS = 24;
+
+/** @param {string} a @param {string} b */
+const byLabel = (a, b) => a.localeCompare(b, "en", { numeric: true });
+
 /** The outline of a bar; a lost one breaks off. @param {number} from @param {number} to @param {number} top @param {boolean} broken */
 function outline(from, to, top, broken) {
-  if (!broken) return `M${from},${top} H${to} V${top + LANE} H${from} z`;
-  const step = LANE / 4;
-  return `M${from},${top} H${to} l-4,${step} l4,${step} l-4,${step} l4,${step} H${from} z`;
+  const r = Math.min(2, (to - from) / 2), low = top + LANE;
+  if (!broken) return `M${from + r},${top} H${to - r} a${r},${r} 0 0 1 ${r},${r} V${low - r} a${r},${r} 0 0 1 -${r},${r} H${from + r} a${r},${r} 0 0 1 -${r},-${r} V${top + r} a${r},${r} 0 0 1 ${r},-${r} z`;
+  const step = LANE / 4, tooth = Math.min(4, to - from);
+  return `M${from},${top} H${to} l-${tooth},${step} l${tooth},${step} l-${tooth},${step} l${tooth},${step} H${from} z`;
+}
+
+/** Which try and which job, as far as there is room. @param {Row} row @param {number} room */
+function labelOf(row, room) {
+  const again = row.tries > 1 ? ordinal(row.tries) : "";
+  const name = row.jobs > 1 ? `${row.jobs} jobs` : row.index !== undefined ? `#${row.index}` : String(row.label ?? row.task ?? row.path);
+  const fits = (/** @type {string} */ text) => text === "" || widthOf(text) <= room;
+  if (fits(`${again} ${name}`.trim())) return [again, again ? ` ${name}` : name];
+  if (again) return fits(again) ? [again, ""] : ["", ""];
+  if (row.index !== undefined || row.jobs > 1) return ["", ""];
+  for (let length = name.length - 1; length > 2; length--) if (fits(`${name.slice(0, length)}…`)) return ["", `${name.slice(0, length)}…`];
+  return ["", ""];
 }
 
 /** @param {Row} row */
@@ -973,28 +1157,31 @@ function barText(row) {
 /** @param {Row} move */
 function moveText(move) {
   const job = stepName(move);
-  if (move.noticed_ms === undefined) return `${job}: lost`;
-  const noticed = `noticed and queued again in ${millis(move.noticed_ms)}`;
-  return move.to === undefined ? `${job}: ${noticed}` : `${job} → ${move.to}: ${noticed}, waited ${millis(move.waited_ms ?? 0)} for a slot`;
+  if (move.noticed_ms === undefined) return `${job} lost`;
+  if (move.to === undefined) return `${job} queued again after ${millis(move.noticed_ms)}`;
+  const waited = move.waited_ms ?? 0;
+  return `${job} → ${move.to}: noticed in ${millis(move.noticed_ms)}, ${waited < 1 ? "started at once" : `slot after ${millis(waited)}`}`;
 }
 
 /** Replays any moment. @param {View} view @returns {Section} */
 function slider(view) {
   const store = view.store;
   const input = /** @type {HTMLInputElement} */ (h("input", { type: "range", min: "0", max: "1", step: "any", value: "1", "aria-label": "Moment of the run" }));
-  const live = h("button", { type: "button", text: "Live", "aria-label": "Back to live", "aria-pressed": "true" });
-  const help = h("span", { class: "afx-help", text: "Drag to see any moment of the run." });
+  const live = h("button", { type: "button", class: "afx-live", text: "Live", "aria-label": "Back to live", "aria-pressed": "true" });
+  const help = h("p", { class: "afx-help", text: "Drag to see any moment of the run again." });
   const banner = h("p", { class: "afx-banner", role: "status", hidden: true });
-  const el = h("div", {}, h("div", { class: "afx-slider" }, input), h("div", { class: "afx-filter" }, live, help), banner);
+  const el = h("div", { class: "afx-replay" }, live, input, help, banner);
   input.addEventListener("input", () => store.look(Math.min(Number(input.value), store.elapsed)));
   live.addEventListener("click", () => store.look(undefined));
   return { el, update() {
     const end = store.elapsed;
-    attr(input, "max", String(reach(Math.max(end, 0.1))));
-    attr(input, "step", String(reach(Math.max(end, 0.1)) / 500));
+    const most = store.ended === undefined ? reach(Math.max(end, 0.1)) : Math.max(store.ended * 1.02, 0.01);
+    attr(input, "max", String(most));
+    attr(input, "step", String(most / 500));
     if (store.wanted === undefined) input.value = String(end);
     attr(input, "aria-valuetext", clock(store.wanted ?? end));
     attr(live, "aria-pressed", String(store.wanted === undefined));
+    help.hidden = store.wanted !== undefined;
     banner.hidden = store.wanted === undefined;
     put(banner, store.wanted === undefined ? "" : `This is the past: ${clock(store.pastAt)} after the start. Actions are off until you go back to Live.`);
   } };
@@ -1002,7 +1189,7 @@ function slider(view) {
 
 /** The same as the timeline, as a table. @param {View} view @returns {Section} */
 function timelineTable(view) {
-  const { el: scroll, body } = table("Timeline as a table", ["job", "worker", "began", "took", "state", "try", "noticed and queued again", "waited for a slot", "went to"]);
+  const { el: scroll, body } = table("Timeline as a table", ["job", "worker", "began", "took", "state", "try", "noticed and queued again", "waited for a slot", "went to"], { numbers: [2, 3, 6, 7] });
   const el = /** @type {HTMLDetailsElement} */ (h("details", {}, h("summary", { text: "Timeline as a table" }), scroll));
   el.addEventListener("toggle", () => view.changed(new Map([["bars", new Set()]])));
   return { el, update() {
@@ -1015,7 +1202,7 @@ function timelineTable(view) {
       const took = bar.end === undefined ? "" : millis((bar.end - bar.begin) * 1000);
       const cells = [job, bar.worker, clock(bar.begin), took, word(bar.state), bar.jobs > 1 ? "" : ordinal(bar.tries ?? 1),
         move.noticed_ms === undefined ? "" : millis(move.noticed_ms), move.waited_ms === undefined ? "" : millis(move.waited_ms), move.to ?? ""];
-      return h("tr", { "data-state": bar.state }, ...cells.map((text, i) => h(i ? "td" : "th", { text, scope: i ? null : "row" })));
+      return h("tr", { "data-state": bar.state }, ...cells.map((text, i) => h(i ? "td" : "th", { text, scope: i ? null : "row", class: [2, 3, 6, 7].includes(i) ? "afx-number" : null })));
     }));
   } };
 }
@@ -1025,31 +1212,37 @@ function timelineTable(view) {
 /** @param {View} view @returns {Section} */
 function workers(view) {
   const store = view.store;
-  const { el: scroll, body } = table("Workers", ["worker", "pid", "runs now", "done", "actions"]);
+  const { el: scroll, body } = table("Workers", ["worker", "pid", "runs now", "done", "actions"], { numbers: [1, 3], last: true });
   const spawn = view.button("Spawn worker", "Spawn a worker", () => ({ op: "spawn" }), { busy: "Spawning…" });
+  const none = h("p", { class: "afx-help", text: "No worker is up: Spawn worker starts one." });
   const help = h("p", { class: "afx-help", text: "Kill ends a process at once (SIGKILL): what it runs starts elsewhere. Stop lets it finish first." });
-  const el = section("workers", "Workers", scroll, help, spawn);
+  const el = section("workers", "Workers", { beside: [spawn] }, scroll, none, help);
   const write = keyed(body, (key) => {
-    const name = h("th", { scope: "row" }), pid = h("td", { class: "afx-number" }), runs = h("td"), done = h("td", { class: "afx-number" });
+    const glyph = h("span", { class: "afx-glyph", "aria-hidden": "true" }), state = h("span", { class: "afx-help" });
+    const pid = h("td", { class: "afx-number" }), runs = h("td", { class: "afx-runs" }), done = h("td", { class: "afx-number" });
     const kill = view.button("Kill", `Kill worker ${key}`, () => ({ op: "kill", worker: key }), { busy: "Killing…", danger: true });
     const stop = view.button("Stop", `Stop worker ${key}`, () => ({ op: "stop", worker: key }), { busy: "Stopping…" });
     const acts = h("td", { class: "afx-acts" }, kill, stop);
-    return { el: h("tr", { "data-worker": key }, name, pid, runs, done, acts), name, pid, runs, done, kill, stop };
+    return { el: h("tr", { "data-worker": key }, h("th", { scope: "row" }, glyph, ` ${key} `, state), pid, runs, done, acts), glyph, state, pid, runs, done, kill, stop };
   }, (made, row, key) => {
     if (made.el.dataset.state && made.el.dataset.state !== row.state && store.isLive) view.announce(`worker ${key} ${word(row.state)}`);
     made.el.dataset.state = row.state;
-    put(made.name, `${GLYPHS[row.state] ?? ""} ${key} ${row.state === "up" ? "" : word(row.state)}`.trim());
+    put(made.glyph, GLYPHS[row.state] ?? "");
+    put(made.state, row.state === "up" ? "" : word(row.state));
     put(made.pid, row.pid === undefined ? "" : String(row.pid));
-    const running = (row.running ?? []).join(", ");
-    put(made.runs, row.state === "up" || row.state === "draining" ? running + (row.more ? ` and ${row.more} more` : "") || "–" : "");
-    put(made.done, String(row.done ?? 0) + (row.lost ? ` (lost ${row.lost})` : ""));
+    const running = [...(row.running ?? [])].sort(byLabel).join(", ") + (row.more ? ` and ${row.more} more` : "");
     const gone = ["killed", "lost", "left"].includes(row.state);
+    put(made.runs, gone ? (row.lost ? `lost ${plural(row.lost, "job")}` : "") : running || "idle");
+    made.runs.classList.toggle("afx-help", gone || !running);
+    put(made.done, String(row.done ?? 0));
     made.kill.hidden = made.stop.hidden = gone;
-  }, (a, b) => a.localeCompare(b, "en", { numeric: true }));
+  }, byLabel);
   return { el, update(changes) {
     el.hidden = store.run.kind === "memory";
     spawn.hidden = store.run.foreign === true;
     if (changes === null || changes.has("workers")) write(store.rows("workers"), changes && (changes.get("workers") ?? null));
+    none.hidden = Object.keys(store.rows("workers")).length > 0;
+    scroll.hidden = !none.hidden;
   } };
 }
 
@@ -1058,40 +1251,45 @@ const stepName = (row) => (row.index === undefined ? `step ${row.path ?? ""}` : 
 
 /** @param {View} view @returns {Section} */
 function queues(view) {
-  const { el: scroll, body } = table("Queues", ["task", "waiting", "running", "dead"]);
-  const el = section("queues", "Queues", scroll);
+  const names = ["queued", "running", "dead"];
+  const { el: scroll, body } = table("Queues", ["task", "waiting", "running", "dead"], { numbers: [1, 2, 3] });
+  const none = h("p", { class: "afx-help", text: "Empty: nothing waits, and nothing runs." });
+  const el = section("queues", "Queues", { beside: [none] }, scroll);
   const write = keyed(body, (key) => {
-    const cells = ["queued", "running", "dead"].map(() => h("td", { class: "afx-number" }));
-    return { el: h("tr", {}, h("th", { scope: "row", text: key }), ...cells), cells };
-  }, (made, row) => ["queued", "running", "dead"].forEach((name, i) => put(made.cells[i], String(row[name]))), (a, b) => a.localeCompare(b));
-  const none = h("p", { class: "afx-help", text: "Nothing waits." });
-  el.append(none);
+    const cells = names.map(() => h("td", { class: "afx-number" }));
+    return { el: h("tr", {}, h("th", { scope: "row", class: "afx-code", text: key }), ...cells), cells };
+  }, (made, row) => names.forEach((name, i) => {
+    put(made.cells[i], String(row[name]));
+    made.cells[i].classList.toggle("afx-zero", !row[name]);
+  }), (a, b) => a.localeCompare(b));
   return { el, update(changes) {
     const rows = view.store.live.queues ?? {};
     el.hidden = view.store.run.kind === "memory";
     if (changes === null || changes.has("queues")) write(rows, changes && (changes.get("queues") ?? null));
     none.hidden = Object.keys(rows).length > 0;
     scroll.hidden = !none.hidden;
+    el.classList.toggle("afx-empty", !none.hidden);
   } };
 }
 
 /** @param {View} view @returns {Section} */
 function dead(view) {
-  const { el: scroll, body } = table("Dead letters of all runs", ["job", "run", "why", "died", "actions"]);
+  const { el: scroll, body } = table("Dead letters of all runs", ["job", "why", "run", "died", "actions"], { last: true });
   const help = h("p", { class: "afx-help", text: "A job that ended in a task error is parked here. Mend the cause, then Redrive runs it again; Discard gives it up for good." });
   const none = h("p", { class: "afx-help", text: "None: no job of any run is parked." });
-  const el = section("dead", "Dead letters of all runs", scroll, help, none);
+  const el = section("dead", "Dead letters of all runs", { beside: [none] }, help, scroll);
   const write = keyed(body, (key) => {
-    const job = h("th", { scope: "row" }), run = h("td"), why = h("td"), died = h("td");
+    const job = h("span", { class: "afx-code" }), run = h("td", { class: "afx-code" }), reason = h("span", { class: "afx-tag" }), why = h("span"), died = h("td", { class: "afx-number" });
     const redrive = view.button("Redrive", `Redrive job ${key}`, () => ({ op: "redrive", job: key }), { busy: "Redriving…" });
     const discard = view.button("Discard", `Discard job ${key}`, () => ({ op: "discard", job: key }), { busy: "Discarding…", confirm: "Give it up for good?", danger: true });
-    return { el: h("tr", { "data-job": key }, job, run, why, died, h("td", { class: "afx-acts" }, redrive, discard)), job, run, why, died, redrive };
+    return { el: h("tr", { "data-job": key }, h("th", { scope: "row" }, h("span", { class: "afx-glyph", "aria-hidden": "true", text: GLYPHS.dead }), " ", job), h("td", {}, reason, " ", why), run, died, h("td", { class: "afx-acts" }, redrive, discard)), job, run, reason, why, died, redrive };
   }, (made, row) => {
     put(made.job, `${row.task} ${row.path}`);
-    attr(made.job, "title", row.input ?? null);
+    attr(made.job, "title", row.input ? `input: ${row.input}` : null);
     put(made.run, row.run === view.store.run.id ? "this run" : row.run);
-    put(made.why, `${row.reason}: ${row.message}`);
-    put(made.died, new Date(row.died_at * 1000).toLocaleTimeString());
+    put(made.reason, row.reason);
+    put(made.why, row.message);
+    put(made.died, new Date(row.died_at * 1000).toLocaleTimeString("en-GB"));
     made.redrive.hidden = row.redrivable === false;
   }, () => 0);
   return { el, update(changes) {
@@ -1100,6 +1298,7 @@ function dead(view) {
     if (changes === null || changes.has("dead")) write(rows, changes && (changes.get("dead") ?? null));
     none.hidden = Object.keys(rows).length > 0;
     scroll.hidden = help.hidden = !none.hidden;
+    el.classList.toggle("afx-empty", !none.hidden);
   } };
 }
 
@@ -1107,19 +1306,23 @@ function dead(view) {
 
 /** @param {View} view @returns {Section} */
 function output(view) {
-  const list = h("ul", {});
-  const el = section("output", "Output of tasks", h("div", { class: "afx-scroll", tabindex: "0", role: "region", "aria-label": "Output of tasks" }, list));
+  const list = h("ol", {});
+  const scroll = h("div", { class: "afx-scroll", tabindex: "0", role: "region", "aria-label": "Output of tasks" }, list);
+  const el = section("output", "Output of tasks", {}, scroll);
   const write = keyed(list, () => {
     const who = h("span", { class: "afx-help" }), text = h("span", { class: "afx-print" });
-    return { el: h("li", {}, who, text), who, text };
+    return { el: h("li", {}, who, " ", text), who, text };
   }, (made, row) => {
-    put(made.who, `${stepName(row)} on ${row.worker ?? "?"} `);
-    put(made.text, row.text);
+    put(made.who, `${stepName(row)} on ${row.worker ?? "?"}`);
+    put(made.text, row.text.replace(/\n$/, ""));
   }, (a, b) => Number(a) - Number(b));
   return { el, update(changes) {
     const rows = view.store.rows("output");
-    if (changes === null || changes.has("output")) write(rows, changes && (changes.get("output") ?? null));
     el.hidden = Object.keys(rows).length === 0;
+    if (changes !== null && !changes.has("output")) return;
+    const follows = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 30;
+    write(rows, changes && (changes.get("output") ?? null));
+    if (follows) scroll.scrollTop = scroll.scrollHeight;
   } };
 }
 
@@ -1128,10 +1331,10 @@ const SHOWN_EVENTS = 100;
 /** @param {View} view @returns {Section} */
 function log(view) {
   const store = view.store;
-  const { el: scroll, body } = table("Latest events, newest first", ["at", "event", "step", "worker", "detail"]);
+  const { el: scroll, body } = table("Latest events, newest first", ["at", "event", "step", "worker", "detail"], { numbers: [0] });
   const filter = /** @type {HTMLInputElement} */ (h("input", { type: "search", "aria-label": "Filter events", placeholder: "Filter: lost, w1, 3/17 …" }));
-  const count = h("span", { class: "afx-help", role: "status" });
-  const el = section("log", "Events", h("div", { class: "afx-filter" }, filter, count), scroll);
+  const count = h("p", { class: "afx-help", role: "status" });
+  const el = section("log", "Events", { beside: [filter] }, scroll, count);
   filter.value = store.filter;
   let drawn = 0, due = false;
   const text = (/** @type {Row} */ row) => `${row.type} ${row.path ?? ""} ${row.task ?? ""} ${row.worker ?? ""} ${row.detail}`.replaceAll("_", " ").toLowerCase();
@@ -1144,9 +1347,10 @@ function log(view) {
     const found = all.filter(([, row]) => !wanted || text(row).includes(wanted)).sort((a, b) => Number(b[0]) - Number(a[0]));
     body.replaceChildren(...found.slice(0, SHOWN_EVENTS).map(([, row]) => h("tr", { "data-type": row.type },
       h("td", { class: "afx-number", text: clock(row.at) }), h("th", { scope: "row", text: row.type.replaceAll("_", " ") }),
-      h("td", { text: [row.path, row.task].filter(Boolean).join(" ") }), h("td", { text: row.worker ?? "" }), h("td", { text: row.detail }))));
-    const all_ = `of the latest ${all.length.toLocaleString("en")}; %events ${store.run.id ?? "RUN"} has every one`;
-    put(count, `${Math.min(found.length, SHOWN_EVENTS)} shown ${all_}`);
+      h("td", {}, row.path ?? "", " ", h("span", { class: "afx-help", text: row.task ?? "" })), h("td", { text: row.worker ?? "" }), h("td", { text: row.detail }))));
+    const shown = Math.min(found.length, SHOWN_EVENTS), number = all.length.toLocaleString("en");
+    const rest = store.run.kind === "memory" ? "." : `; %events ${store.run.id ?? "RUN"} has every one.`;
+    put(count, wanted && !shown ? `None of the latest ${number} says “${filter.value.trim()}”${rest}` : `${shown} of the latest ${number}${rest}`);
   }
   filter.addEventListener("input", draw);
   filter.addEventListener("keydown", (event) => event.stopPropagation());

@@ -41,6 +41,7 @@ class Node:
         closed: A later step of the same sequence has begun, or the run has ended.
         counts: Leaves below, by state.
         again: Leaves below that needed another try.
+        most_tries: Of the leaf below that took the most.
         marks: Of a fan-out, one letter for each item.
     """
 
@@ -64,6 +65,7 @@ class Node:
     error: str | None = None
     counts: dict[State, int] = field(default_factory=dict[State, int])
     again: int = 0
+    most_tries: int = 1
     marks: bytearray = field(default_factory=bytearray)
     tried: dict[int, int] = field(default_factory=dict[int, int])
     children: "list[Node]" = field(default_factory=list["Node"])
@@ -109,8 +111,8 @@ class Node:
             self.marks.extend(b"." * (index + 1 - len(self.marks)))
         kept = child.kept and child.state == "done"
         self.marks[index] = ord("k" if kept else MARKS[child.state])
-        if child.tries > 1:
-            self.tried[index] = child.tries
+        if max(child.tries, child.most_tries) > 1:
+            self.tried[index] = max(child.tries, child.most_tries)
 
     def keep(self) -> bool:
         """Mark what is done as on record; whether that changes anything."""

@@ -81,6 +81,11 @@ def outline(program: AnyEffect) -> tuple[Stage, ...]:
     return _stages(program, _Numbers(""), 0)
 
 
+def name_of(stages: tuple[Stage, ...]) -> str | None:
+    """What to call a program: its name, else its first stage; None without stages."""
+    return (stages[0].label or stages[0].text) if stages else None
+
+
 def _stages(program: AnyEffect, numbers: _Numbers, depth: int) -> tuple[Stage, ...]:
     if depth > MOST_DEPTH:
         numbers.lose_track()

@@ -18,7 +18,7 @@ from agentfx.notebook._identity import CellKey, unfinished
 from agentfx.notebook._kit import KernelRun, Kit
 from agentfx.notebook._log import plain
 from agentfx.notebook._loop import WAKE_SECONDS, awaited
-from agentfx.notebook._outline import Stage, outline
+from agentfx.notebook._outline import Stage, name_of, outline
 from agentfx.notebook._panel import RunPanel
 from agentfx.notebook._replay import More
 from agentfx.notebook._screen import Screen
@@ -169,7 +169,10 @@ class Runner:
         view = View(run_id, "dist" if engine is not None else "memory", stages)
         foreign = engine is not None and not isinstance(engine, Cluster)
         watching = mode != "detached" and engine is not None
-        view.note(notice=click_notice(mode), watched=watching or None, foreign=foreign or None)
+        view.note(
+            name=name_of(stages), notice=click_notice(mode), watched=watching or None,
+            foreign=foreign or None,
+        )  # fmt: skip
         left: Future[None] = Future()
         more = _events_of(engine, run_id) if engine is not None else self._remembered
         panel = RunPanel(self._kit, view, more, engine, lambda: _set(left))

@@ -14,7 +14,8 @@ LONG_GAP_SECONDS = 3.0
 """A pause of the whole cluster that is longer is drawn as a break, not to scale."""
 GAP_SHOWN_SECONDS = 0.5
 OVERLAP_SECONDS = 0.005
-"""A slot's next start may be told of before its last end: by so much at most."""
+"""A slot's next start may be told of before its last end: by so much at most, and by no more
+than half of what was there, so that short jobs do not hide each other."""
 DETAIL = 240
 """About so many finished bars are on show one by one; older ones are drawn as blocks."""
 BLOCK_JOBS = 60
@@ -289,5 +290,7 @@ class Timeline:
 
 
 def _is_free(lane: _Lane, bar: Bar) -> bool:
-    end = None if lane.last is None else lane.last.end
-    return lane.last is None or (end is not None and end <= bar.begin + OVERLAP_SECONDS)
+    last = lane.last
+    if last is None or last.end is None:
+        return last is None
+    return last.end <= bar.begin + min(OVERLAP_SECONDS, (last.end - last.begin) / 2)

@@ -43,6 +43,8 @@ class Tree:
         self._dirty: dict[str, Node] = {}
         self._pages: dict[str, set[int]] = {}
         self._hidden = 0
+        self._fan_outs: dict[str, Node] = {}
+        self._planned: list[Node] = []
 
     # Events
 
@@ -71,6 +73,8 @@ class Tree:
         node.label = event.get("label", node.label)
         if kind == "fan_out" and len(node.marks) < (node.count or 0):
             node.marks.extend(b"." * ((node.count or 0) - len(node.marks)))
+        if kind == "fan_out":
+            self._fan_outs[node.path] = node
         self._touch(node)
 
     def done(self, event: Fields) -> None:
@@ -102,6 +106,11 @@ class Tree:
         """How many leaves were on record when the present driver took over."""
         return sum(1 for node in self._nodes.values() if node.is_leaf and node.kept)
 
+    def to_come(self) -> int:
+        """How many leaves are known to come, of which nothing was heard yet."""
+        items = sum(max((node.count or 0) - len(node.children), 0) for node in self._fan_outs.values())
+        return items + sum(1 for node in self._planned if not node.begun)
+
     # Nodes
 
     def planned(
@@ -113,6 +122,10 @@ class Tree:
         node = self._add(path, kind if task is None or count is not None else "job")
         node.text, node.label, node.task, node.count = text, label, task, count
         node.marks.extend(b"." * (count or 0))
+        if kind == "fan_out":
+            self._fan_outs[path] = node
+        elif node.is_leaf:
+            self._planned.append(node)
 
     def _add(self, path: str, kind: Kind) -> Node:
         parent = self._parent(path)
@@ -167,6 +180,7 @@ class Tree:
                 scope.counts[former] -= 1
             scope.counts[state] = scope.counts.get(state, 0) + 1
             scope.again += again
+            scope.most_tries = max(scope.most_tries, tries)
             scope = scope.parent
         self._touch(node)
 

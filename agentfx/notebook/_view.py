@@ -248,6 +248,7 @@ class View:
             "started_at": totals.started_at, "error": totals.error, "result": totals.result,
             "took": None if end is None else round(self._timeline.seconds(end), 3),
             "jobs": {state: n for state, n in self._tree.root.counts.items() if n},
+            "to_come": (self._tree.to_come() or None) if end is None else None,
             "again": self._tree.root.again or None, "lost": totals.lost or None,
             "moved": self._timeline.moved or None, "redone": totals.redone,
             "drivers": totals.drivers, "kept": totals.kept or None, "up": self._roster.up,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.notebook.kernel import Kernel, started_kernel
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
 
 SETUP = "%load_ext agentfx\nimport agentfx as fx, asyncio"
 SLOW = """%%run_dist -o result {options}
