@@ -108,7 +108,9 @@ class Tree:
 
     def to_come(self) -> int:
         """How many leaves are known to come, of which nothing was heard yet."""
-        items = sum(max((node.count or 0) - len(node.children), 0) for node in self._fan_outs.values())
+        items = sum(
+            max((node.count or 0) - len(node.children), 0) for node in self._fan_outs.values()
+        )
         return items + sum(1 for node in self._planned if not node.begun)
 
     # Nodes

@@ -1,9 +1,8 @@
 """One JupyterLab and one browser for all tests here; each test has a tab of its own."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Generator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,8 @@ NewPage = Callable[..., Page]
 def browser() -> Generator[Browser]:
     path = browser_path()
     if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(NO_BROWSER)  # a build that looks at nothing must not look green
         pytest.skip(NO_BROWSER)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -71,24 +72,6 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def axe(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def axe() -> str:
     """The script of axe-core, which finds what keeps people from using a page."""
-    return node_package(pytestconfig, tmp_path_factory, "axe-core") / "axe.min.js"
-
-
-def node_package(config: pytest.Config, temporary: pytest.TempPathFactory, name: str) -> Path:
-    """A package of npm, installed once into pytest's cache; skips where that cannot be."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"npm is not installed: {name} cannot be had")
-    cache: pytest.Cache | None = getattr(config, "cache", None)
-    folder = temporary.mktemp(name) if cache is None else cache.mkdir(name)
-    found = folder / "node_modules" / name
-    if not found.exists():
-        (folder / "package.json").write_text('{"private": true}')
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", name]
-        try:
-            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=100)
-        except (subprocess.SubprocessError, OSError) as error:
-            pytest.skip(f"npm cannot install {name}: {error}")
-    return found
+    return (files("axe_playwright_python") / "axe.min.js").read_text()

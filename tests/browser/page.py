@@ -75,6 +75,17 @@ class NotebookPage:
             self.panel(index).screenshot(path=path)
 
 
+def barriers(page: Page, axe: str, within: str = ".afx") -> list[str]:
+    """What axe-core finds in a part of a page: the rule, and where it is broken."""
+    page.evaluate(axe)
+    found: list[str] = page.evaluate(
+        """async (within) => (await axe.run(within)).violations.flatMap(
+          (rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`))""",
+        within,
+    )
+    return found
+
+
 def open_in(page: Page, lab: Lab, name: str, *cells: str) -> NotebookPage:
     """Write a notebook and open it."""
     opened = NotebookPage(page)
