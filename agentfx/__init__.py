@@ -15,10 +15,13 @@ from agentfx.algebra import Effect as Effect
 from agentfx.algebra import Err as Err
 from agentfx.algebra import Exit as Exit
 from agentfx.algebra import Failure as Failure
+from agentfx.algebra import Fence as Fence
 from agentfx.algebra import Given as Given
 from agentfx.algebra import Ok as Ok
 from agentfx.algebra import Replayable as Replayable
 from agentfx.algebra import Schedule as Schedule
+from agentfx.algebra import Stream as Stream
+from agentfx.algebra import Superseded as Superseded
 from agentfx.algebra import Task as Task
 from agentfx.algebra import TaskContext as TaskContext
 from agentfx.algebra import TaskError as TaskError

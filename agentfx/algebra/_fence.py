@@ -45,14 +45,16 @@ class Fence:
     """The fence of one input of `switch_map`.
 
     Attributes:
-        key: Of the fence, among all fences.
         epoch: Of the input; grows with every input of the fence, in all processes. Pass it along
             as a token, so that the far side can refuse one that is lower than what it has seen.
+        scope: Where the fence lies in state; with `key`.
+        key: See `scope`.
         at: Where in its run the input is worked on.
     """
 
-    key: str
     epoch: int
+    scope: str
+    key: str
     at: str
 
     def guard(

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from hashlib import blake2b
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
-from agentfx._clock import Clock
 from agentfx.algebra import (
     AnyEffect,
     Arriving,
@@ -17,91 +15,104 @@ from agentfx.algebra import (
     FlatMap,
     Merged,
     Of,
+    Ok,
+    Stage,
     Succeed,
     Switched,
-    decode_value,
-    encode_value,
+    brief,
     stages_of,
 )
+from agentfx.interpreters._certainty import Begins, UncertainError, about_to_begin, allowing
 from agentfx.interpreters._scope import Step
-from agentfx.interpreters._tape import HIDDEN, Tape
-from agentfx.interpreters._walk_types import AnyExit, Child
-from agentfx.streams import Action, Arm, Begin, Disarm, Drop, Flow
+from agentfx.interpreters._source import read_source
+from agentfx.interpreters._tape import HIDDEN, Note, Place
+from agentfx.interpreters._values import decode_step, encode_step
+from agentfx.interpreters._walk_types import AnyExit, Child, Leaves
+from agentfx.jobs import SHARED_FENCES, fence_scope
+from agentfx.streams import (
+    OUTRUN,
+    PREEMPTED,
+    Action,
+    Arm,
+    Begin,
+    Disarm,
+    Drop,
+    Flow,
+    input_line,
+)
 
 MOST_BACKLOG = 64
 """Items that may wait for effects to end before the source is read no further."""
 Key: TypeAlias = tuple[int, int]
+"""Stage and number of an item."""
 
 
-_Timer: TypeAlias = "float | asyncio.Task[None]"
-"""Seconds while nothing runs yet, then the task that waits."""
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Inner:
     """The effect of an item."""
 
-    child: Child
+    begin: Begin
     path: str
-    switched: bool
     task: "asyncio.Task[None] | None" = None
-    dropped: bool = False
     exit: AnyExit | None = None
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """Something that happened, as it is noted; `item` for one that brings a value."""
+    """Something that happened; `text` for an item."""
 
     kind: str
     key: Key = (0, 0)
     text: str = ""
 
-    def note(self) -> str:
-        return json.dumps([self.kind, *self.key, self.text])
 
-    @classmethod
-    def read(cls, note: str) -> "_Event":
-        kind, stage, number, text = json.loads(note)
-        return cls(kind, (stage, number), text)
+_BROKEN = _Event("broken")
+"""Something was cancelled that nobody had asked to stop: so is the stream."""
 
 
-@dataclass
 class Collecting:
     """One run of a stream.
+
+    What happens is noted before anything comes of it, in the order in which it happened. From
+    these notes `Flow` finds its way back; what was under way then is under way again.
 
     Args:
         node: What to run.
         step: Its place in the run.
-        tape: For notes and fences.
-        clock: The time.
+        leaves: Of the interpreter.
         child: Makes the walk of an effect at a path.
         count: Told of steps that are noted.
     """
 
-    node: Collect[Any, Any, Any]
-    step: Step
-    tape: Tape
-    clock: Clock
-    child: Callable[[AnyEffect, str], Child]
-    count: Callable[[int], None]
-    _inners: dict[Key, _Inner] = field(default_factory=dict[Key, _Inner])
-    _timers: dict[Key, _Timer] = field(default_factory=dict[Key, _Timer])
-    _reading: "asyncio.Task[None] | None" = None
-    _noted: int = 0
-    _items: int = 0
-    _live: bool = False
-
-    def __post_init__(self) -> None:
-        self._source, self._stages = stages_of(self.node.first)
+    def __init__(
+        self,
+        node: Collect[Any, Any, Any],
+        step: Step,
+        leaves: Leaves,
+        child: Callable[[AnyEffect, str], Child],
+        count: Callable[[int], None],
+    ) -> None:
+        self._step, self._leaves, self._tape = step, leaves, leaves.tape
+        self._child, self._count = child, count
+        self._label = step.label or brief(node)
+        self._source, self._stages = stages_of(node.first)
         self._flow = Flow(self._stages)
-        self._events: asyncio.Queue[_Event] = asyncio.Queue()
+        self._happened: asyncio.Queue[_Event] = asyncio.Queue()
         self._group = asyncio.TaskGroup()
         self._room = asyncio.Event()
-        self._room.set()
+        self._inners: dict[Key, _Inner] = {}
+        self._left: list[_Inner] = []
+        self._armed: dict[Key, Arm] = {}
+        self._timers: dict[Key, asyncio.Task[None]] = {}
+        self._raised: dict[int, int] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._noted = self._items = 0
+        self._live = False
 
     async def run(self) -> AnyExit:
         """Run it to its end; nothing of it is left when this returns."""
+        self._leaves.opened(replace(self._step, label=self._label))
         defect: BaseException | None = None
         try:
             async with self._group:
@@ -110,184 +121,254 @@ class Collecting:
             defect = defects.exceptions[0]
         if defect is not None:
             raise defect  # unchanged: the group is ours
-        for index, stage in enumerate(self._stages):
-            if isinstance(stage, Switched) and stage.fence is None:
-                await self.tape.drop_fence(self._fence_key(index, stage))
         exit_ = self._flow.exit
         assert exit_ is not None  # noqa: S101 - the loop ends with it
         return exit_
 
     async def _to_the_end(self) -> None:
         if isinstance(self._source, Of):
-            # Known beforehand, so all at once: nothing happens between two of them.
-            actions = [a for item in self._source.items for a in self._flow.item(item)]
-            await self._perform([*actions, *self._flow.closed()])
-        while (noted := self.tape.noted(self._event_path(self._noted + 1))) is not None:
+            await self._perform(self._all_at_once(self._source.items))
+        while (noted := self._tape.noted(self._next_note(), "stream")) is not None:
             self._noted += 1
-            await self._replay(_Event.read(noted[1]))
-        self._live = True
-        self._begin_again()
-        if isinstance(self._source, Arriving) and self._flow.wants_items:
-            self._reading = self._group.create_task(self._read(self._source))
+            await self._replay([_Event(kind, (s, n), text) for kind, s, n, text in _read(noted)])
+        replayed = self._noted
+        await self._go_live()
         while self._flow.exit is None:
             await self._take(await self._batch())
-        if self._reading is not None:
-            self._reading.cancel()
+        # After a failure the run may be redriven: its fences go when it does.
+        if isinstance(self._flow.exit, Ok) and self._noted > replayed:
+            for stage in self._raised:
+                await self._tape.drop_fence(self._place(stage))
 
-    # Events
+    def _all_at_once(self, items: Iterable[Any]) -> list[Action]:
+        """Items that are known beforehand: nothing happens between two of them."""
+        actions: list[Action] = []
+        for item in items:
+            if not self._flow.wants_items:
+                break
+            actions += self._flow.item(item)
+        return [*actions, *self._flow.closed()]
 
-    def _event_path(self, number: int) -> str:
-        return f"{self.step.path}/e{number}{HIDDEN}"
+    # What happens
+
+    def _next_note(self) -> str:
+        return f"{self._step.path}/e{self._noted + 1}{HIDDEN}"
 
     async def _batch(self) -> list[_Event]:
-        batch = [await self._events.get()]
-        while not self._events.empty():
-            batch.append(self._events.get_nowait())
+        batch = [await self._happened.get()]
+        while not self._happened.empty():
+            batch.append(self._happened.get_nowait())
+        if _BROKEN in batch:
+            raise asyncio.CancelledError
         return batch
 
     async def _take(self, batch: Sequence[_Event]) -> None:
-        actions: list[Action] = []
-        self.count(len(batch))
-        for event in batch:
-            self._noted += 1
-            await self.tape.note(self._event_path(self._noted), event.kind, event.note())
-            actions += self._feed(event)
-        await self._perform(actions)
+        self._count(len(batch))
+        text = json.dumps([[event.kind, *event.key, event.text] for event in batch])
+        await self._tape.note(Note(self._next_note(), "stream", text))
+        self._noted += 1
+        await self._perform([action for event in batch for action in self._feed(event)])
+        if self._reading is not None and not self._flow.wants_items:
+            self._reading.cancel()
+        if self._flow.backlog < MOST_BACKLOG:
+            self._room.set()
 
-    async def _replay(self, event: _Event) -> None:
-        if event.kind == "ended":
-            # Everything it did is on record, so this comes to the same end without doing it.
-            inner = self._inners.get(event.key)
-            if inner is not None:  # else it was dropped in the same moment
-                await self._start(event.key, inner)
-        await self._perform(self._feed(event))
+    async def _replay(self, batch: Sequence[_Event]) -> None:
+        for event in batch:
+            inner = self._inners.get(event.key) if event.kind == "ended" else None
+            if inner is not None:
+                # Everything it did is on record: this comes to the same end without doing it.
+                await self._start(inner, self._noted_fence(inner))
+        await self._perform([action for event in batch for action in self._feed(event)])
+
+    async def _go_live(self) -> None:
+        """What was under way when the record ends is under way again."""
+        self._live = True
+        for inner in self._left:
+            self._clean_up(inner)
+        for inner in self._inners.values():
+            self._start(inner, await self._enter(inner))
+        for arm in self._armed.values():
+            self._wait(arm)
+        if self._flow.exit is None:
+            await about_to_begin(Begins.IDENTIFIED)
+            if isinstance(self._source, Arriving) and self._flow.wants_items:
+                self._reading = self._group.create_task(self._read(self._source))
 
     def _feed(self, event: _Event) -> list[Action]:
         match event.kind:
             case "item":
                 self._items += 1
                 assert isinstance(self._source, Arriving)  # noqa: S101 - no other source has them
-                actions = self._flow.item(decode_value(event.text, self._source.returns))
+                return self._flow.item(decode_step(self._step, self._source, event.text))
             case "closed":
-                actions = self._flow.closed()
+                return self._flow.closed()
             case "silent":
+                self._armed.pop(event.key, None)
                 self._timers.pop(event.key, None)
-                actions = self._flow.silent(*event.key)
+                return self._flow.silent(*event.key)
             case _:
-                inner = self._inners.pop(event.key, None)
-                if inner is None or inner.exit is None:
-                    return []
-                actions = self._flow.ended(*event.key, inner.exit)
-        self._look_for_room()
-        return actions
-
-    def _look_for_room(self) -> None:
-        if self._flow.backlog < MOST_BACKLOG:
-            self._room.set()
-        else:
-            self._room.clear()
+                inner = self._inners.get(event.key)
+                if inner is None or inner.exit is None or not self._flow.runs(*event.key):
+                    return []  # dropped in the same moment
+                del self._inners[event.key]
+                return self._flow.ended(*event.key, inner.exit)
 
     async def _read(self, source: Arriving[Any]) -> None:
-        given: Any = source.source
-        items = cast("AsyncIterable[Any]", given(self._items) if callable(given) else given)
-        async for item in items:
-            self._events.put_nowait(_Event("item", text=encode_value(item, source.returns)))
+        async def take(item: Any) -> bool:
             self._room.clear()
+            text = encode_step(self._step, source, item)
+            self._happened.put_nowait(_Event("item", text=text))
             await self._room.wait()  # until it is taken, and not too many wait
-            if not self._flow.wants_items:
-                return
-        self._events.put_nowait(_Event("closed"))
+            return self._flow.wants_items
 
-    # Actions
+        with _breaking(self._happened):
+            if await read_source(source, self._items, take):
+                self._happened.put_nowait(_Event("closed"))
+
+    # What comes of it
 
     async def _perform(self, actions: Sequence[Action]) -> None:
-        dropped = {(a.stage, a.number) for a in actions if isinstance(a, Drop)}
-        begun = [a for a in actions if isinstance(a, Begin)]
-        # The fence first: from here on what runs for an earlier item is refused.
-        made = {(a.stage, a.number): await self._prepare(a) for a in begun}
+        begun: dict[Key, _Inner] = {}
+        dropped: list[Key] = []
         for action in actions:
             key = (action.stage, action.number)
             match action:
                 case Begin():
-                    self._inners[key] = made[key]
-                    if key not in dropped and self._live:
-                        self._start(key, made[key])
+                    begun[key] = self._begun(action)
                 case Drop():
-                    self._drop(key)
-                case Arm():
-                    self._timers[key] = action.seconds
-                    if self._live:
-                        self._arm(key, action.seconds)
-                case Disarm():
-                    timer = self._timers.pop(key, None)
-                    if isinstance(timer, asyncio.Task):
-                        timer.cancel()
+                    if begun.pop(key, None) is None:
+                        dropped.append(key)
+                case Arm() | Disarm():
+                    self._set_timer(action)
+        self._inners.update(begun)
+        # The fence first: from here on what runs for an earlier item is refused.
+        ready = [(inner, await self._enter(inner)) for inner in begun.values() if self._live]
+        for key in dropped:
+            self._drop(key)
+        for inner, fence in ready:
+            self._start(inner, fence)
 
-    async def _prepare(self, action: Begin) -> _Inner:
-        stage = self._stages[action.stage]
-        path = f"{self.step.path}/{action.stage}-{action.number}"
-        if isinstance(stage, Switched):
-            fence = await self._fence(action, stage, path)
-            effect: AnyEffect = FlatMap(Succeed(action.value), partial(_with_fence, stage.f, fence))
-        else:
-            assert isinstance(stage, Merged)  # noqa: S101 - no other stage begins effects
-            effect = FlatMap(Succeed(action.value), stage.f)
-        return _Inner(self.child(effect, path), path, isinstance(stage, Switched))
+    def _begun(self, begin: Begin) -> _Inner:
+        at = f"{self._step.path}/{begin.stage + 1}"
+        if begin.number == 1:
+            self._leaves.opened(Step(at, self._stages[begin.stage].text().lstrip(".")))
+        return _Inner(begin, f"{at}/{begin.number}")
 
-    async def _fence(self, action: Begin, stage: Switched[Any, Any, Any], path: str) -> Fence:
-        key = self._fence_key(action.stage, stage)
-        noted = self.tape.noted(path)
-        if noted is not None:
-            return Fence(key, int(noted[1]), path)
-        epoch = await self.tape.raise_fence(key)
-        await self.tape.note(path, f"input {action.number}, epoch {epoch}", str(epoch))
-        return Fence(key, epoch, path)
-
-    def _fence_key(self, index: int, stage: Switched[Any, Any, Any]) -> str:
-        name = (
-            f"{self.tape.identity}\0{self.step.path}\0{index}"
-            if stage.fence is None
-            else f"named\0{stage.fence}"
-        )
-        return blake2b(name.encode(), digest_size=16).hexdigest()
-
-    def _begin_again(self) -> None:
-        """After a replay: what was under way is under way again."""
-        for key, inner in self._inners.items():
-            if inner.task is None:
-                self._start(key, inner)
-        for key, timer in list(self._timers.items()):
-            if isinstance(timer, (int, float)):
-                self._arm(key, timer)
-
-    def _start(self, key: Key, inner: _Inner) -> "asyncio.Task[None]":
-        inner.task = self._group.create_task(self._run(key, inner))
+    def _start(self, inner: _Inner, fence: Fence | None) -> "asyncio.Task[None]":
+        child = self._child(_effect(self._stages[inner.begin.stage], inner, fence), inner.path)
+        inner.task = self._group.create_task(self._run(inner, child))
         return inner.task
 
-    async def _run(self, key: Key, inner: _Inner) -> None:
-        how = "stopped"
+    async def _run(self, inner: _Inner, child: Child) -> None:
         try:
-            inner.exit = await inner.child()
-            how = "ended, though it was not to"
-            if not inner.dropped and self._live:
-                self._events.put_nowait(_Event("ended", key))
-        finally:
-            if inner.dropped and inner.switched:
-                await self.tape.note(f"{inner.path}/stop", f"preempted, {how}")
+            with _breaking(self._happened):
+                inner.exit = await child()
+        except UncertainError:
+            if not inner.dropped:
+                raise
+        if self._live and not inner.dropped:
+            self._happened.put_nowait(_Event("ended", (inner.begin.stage, inner.begin.number)))
 
     def _drop(self, key: Key) -> None:
-        inner = self._inners.pop(key, None)
-        if inner is not None and inner.task is not None:
-            inner.dropped = True
+        inner = self._inners.pop(key)
+        inner.dropped = True
+        if inner.task is not None:
             inner.task.cancel()
+            self._group.create_task(self._note_stop(inner, inner.task))
+        elif self._tape.noted(_stop(inner), "preempted") is None:
+            self._left.append(inner)
 
-    def _arm(self, key: Key, seconds: float) -> None:
-        self._timers[key] = self._group.create_task(self._wait(key, seconds))
+    async def _note_stop(self, inner: _Inner, task: "asyncio.Task[None]") -> None:
+        await asyncio.wait([task])
+        if self._tape.noted(_stop(inner), "preempted") is None:
+            await self._tape.note(Note(_stop(inner), PREEMPTED if inner.exit is None else OUTRUN))
 
-    async def _wait(self, key: Key, seconds: float) -> None:
-        await self.clock.sleep(seconds)
-        self._events.put_nowait(_Event("silent", key))
+    def _clean_up(self, inner: _Inner) -> None:
+        """An earlier driver died before what it dropped had cleaned up."""
+        fence = self._noted_fence(inner)
+        if fence is None and isinstance(self._stages[inner.begin.stage], Switched):
+            return  # it never began
+        with allowing(Begins.NOTHING):
+            task = self._start(inner, fence)
+        self._group.create_task(self._note_stop(inner, task))
+
+    def _set_timer(self, action: Arm | Disarm) -> None:
+        key = (action.stage, action.number)
+        if isinstance(action, Arm):
+            self._armed[key] = action
+            if self._live:
+                self._wait(action)
+            return
+        self._armed.pop(key, None)
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+    def _wait(self, arm: Arm) -> None:
+        async def tell() -> None:
+            await self._leaves.clock.sleep(arm.seconds)
+            self._happened.put_nowait(_Event("silent", (arm.stage, arm.number)))
+
+        self._timers[arm.stage, arm.number] = self._group.create_task(tell())
+
+    # Fences
+
+    async def _enter(self, inner: _Inner) -> Fence | None:
+        """Before an item's effect starts: raise its fence, if the stage has one."""
+        stage = inner.begin.stage
+        self._leaves.opened(Step(inner.path, f"item {inner.begin.number}"))
+        if not isinstance(self._stages[stage], Switched):
+            return None
+        fence = self._noted_fence(inner)
+        if fence is None:
+            await about_to_begin(Begins.IDENTIFIED)
+            # Items that were overtaken before they began have epochs of their own.
+            by = inner.begin.number - self._raised.get(stage, 0)
+            epoch = await self._tape.raise_fence(self._place(stage), by)
+            await self._tape.note(Note(f"{inner.path}/0", input_line(epoch), str(epoch)))
+            fence = Fence(epoch, *self._place(stage), inner.path)
+        self._raised[stage] = inner.begin.number
+        return fence
+
+    def _noted_fence(self, inner: _Inner) -> Fence | None:
+        noted = self._tape.noted(f"{inner.path}/0", "epoch")
+        if noted is None:
+            return None
+        self._raised[inner.begin.stage] = inner.begin.number
+        return Fence(int(noted), *self._place(inner.begin.stage), inner.path)
+
+    def _place(self, index: int) -> Place:
+        stage = self._stages[index]
+        if isinstance(stage, Switched) and stage.fence is not None:
+            return SHARED_FENCES, stage.fence
+        return fence_scope(self._tape.identity), f"{self._step.path}/{index + 1}"
 
 
-def _with_fence(f: Callable[[Any, Fence], AnyEffect], fence: Fence, value: Any) -> AnyEffect:
-    return f(value, fence)
+def _read(note: str) -> list[tuple[str, int, int, str]]:
+    return [(kind, stage, number, text) for kind, stage, number, text in json.loads(note)]
+
+
+def _stop(inner: _Inner) -> str:
+    return f"{inner.path}/stop"
+
+
+def _effect(stage: Stage, inner: _Inner, fence: Fence | None) -> AnyEffect:
+    # By `flat_map`, so that a defect in `f` gets its note.
+    value = Succeed(inner.begin.value)
+    if isinstance(stage, Switched):
+        f: Any = stage.f
+        return FlatMap(value, lambda item: f(item, fence))
+    assert isinstance(stage, Merged)  # noqa: S101 - no other stage begins effects
+    return FlatMap(value, stage.f)
+
+
+@contextmanager
+def _breaking(happened: "asyncio.Queue[_Event]") -> Generator[None, None, None]:
+    """Tell of a cancellation that nobody asked for: code of the user raised it by itself."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            happened.put_nowait(_BROKEN)
+        raise

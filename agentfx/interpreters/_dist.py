@@ -33,8 +33,8 @@ from agentfx.interpreters._backend import (
     OpenedStep,
     RedrivenError,
 )
+from agentfx.interpreters._certainty import Begins, about_to_begin, allowed
 from agentfx.interpreters._fan_out import FanOut
-from agentfx.interpreters._guard import must_be_certain
 from agentfx.interpreters._journal import (
     Journal,
     decode_computed,
@@ -135,6 +135,9 @@ class DistLeaves:
         if recorded is not None:
             state, outcome = recorded.state, recorded.outcome
         else:
+            if allowed() is Begins.NOTHING:
+                self.pending.drop(job.id)
+            await about_to_begin(Begins.IDENTIFIED)
             self._want_check(job)
             state, outcome = await self.pending.run(job)
         while state == "dead" and outcome is not None:
@@ -192,7 +195,7 @@ class DistLeaves:
         what = described(node)
         text = self._journal.value(step.path, what)
         if text is None:
-            must_be_certain()
+            await about_to_begin(Begins.ANYTHING)
             exit_ = await keyed(call_key(self.identity, step.path), work)
             text = await self._journal.put(step.path, what, encode_computed(step, node, exit_))
         return decode_computed(step, node, text)
@@ -202,7 +205,10 @@ class DistLeaves:
         if not seconds:
             return
         due = await self._due(f"{step.path}#{step.attempt}~", seconds)
-        await self.clock.sleep(min(max(due - self.clock.wall(), 0.0), seconds))
+        left = min(max(due - self.clock.wall(), 0.0), seconds)
+        if left:
+            await about_to_begin(Begins.IDENTIFIED)
+        await self.clock.sleep(left)
 
     async def _due(self, path: str, seconds: float) -> float:
         text = self._journal.value(path, "due")

@@ -80,16 +80,28 @@ class Journal:
             raise NonDeterminismError(path, recorded[0], what)
         return recorded[1]
 
-    def recorded(self, path: str) -> tuple[str, str] | None:
-        """What is on record for a step, whatever it is: a line, and a value."""
-        return self._steps.get(path)
+    def noted(self, path: str, kind: str) -> str | None:
+        """The value on record for a step of a kind, which its `what` begins with.
+
+        Raises:
+            NonDeterminismError: A step of another kind is.
+        """
+        recorded = self._steps.get(path)
+        if recorded is None:
+            return None
+        if not recorded[0].startswith(kind):
+            raise NonDeterminismError(path, recorded[0], kind)
+        return recorded[1]
 
     async def put(self, path: str, what: str, value: str) -> str:
         """Record a step, once; the value that won."""
-        steps: Sequence[JournalStep] = [JournalStep(path, what, value)]
-        winner = (await self._backend.put_once(self._run, self._epoch, steps))[0]
-        self._steps[path] = winner
+        await self.put_all([JournalStep(path, what, value)])
         return self.value(path, what) or value
+
+    async def put_all(self, steps: Sequence[JournalStep]) -> None:
+        """Record steps, each once."""
+        winners = await self._backend.put_once(self._run, self._epoch, steps)
+        self._steps.update(zip((step.path for step in steps), winners, strict=True))
 
     def settled(self, job: Job) -> SettledJob | None:
         """What is on record for a job, None if nothing is.

@@ -1,10 +1,9 @@
 """A tape on an engine: notes in the journal, fences in state."""
 
-from agentfx.interpreters._backend import Backend
+from agentfx.interpreters._backend import Backend, JournalStep
 from agentfx.interpreters._journal import Journal
+from agentfx.interpreters._tape import Note, Place
 from agentfx.streams import Claim, Verdict, claim_operations, decide, epoch_of, raise_operations
-
-_SCOPE = "agentfx-fence"
 
 
 class JournalTape:
@@ -21,26 +20,27 @@ class JournalTape:
         self.identity = identity
         self._backend, self._journal, self._epoch = backend, journal, epoch
 
-    def noted(self, path: str) -> tuple[str, str] | None:
+    def noted(self, path: str, kind: str) -> str | None:
         """See `Tape.noted`."""
-        return self._journal.recorded(path)
+        return self._journal.noted(path, kind)
 
-    async def note(self, path: str, line: str, value: str = "") -> None:
+    async def note(self, *notes: Note) -> None:
         """See `Tape.note`."""
-        await self._journal.put(path, line, value)
+        await self._journal.put_all([JournalStep(n.path, n.line, n.value) for n in notes])
 
-    async def raise_fence(self, key: str) -> int:
+    async def raise_fence(self, place: Place, by: int) -> int:
         """See `Tape.raise_fence`."""
-        before = await self._backend.update_state(_SCOPE, key, raise_operations())
-        return epoch_of(before) + 1
+        before = await self._backend.update_state(*place, raise_operations(by))
+        return epoch_of(before) + by
 
-    async def claim(self, key: str, epoch: int, step: str, claimant: str) -> Verdict:
+    async def claim(self, place: Place, epoch: int, step: str, claimant: str) -> Verdict:
         """See `Tape.claim`."""
         wish = Claim(claimant, self._epoch)
-        operations = claim_operations(epoch, step, wish)
-        before = await self._backend.update_state(_SCOPE, key, operations)
+        before = await self._backend.update_state(*place, claim_operations(epoch, step, wish))
+        if before is None:  # the stream is over: its fence is gone, and stays so
+            await self._backend.delete_state(*place)
         return decide(before, epoch, step, wish)
 
-    async def drop_fence(self, key: str) -> None:
+    async def drop_fence(self, place: Place) -> None:
         """See `Tape.drop_fence`."""
-        await self._backend.delete_state(_SCOPE, key)
+        await self._backend.delete_state(*place)

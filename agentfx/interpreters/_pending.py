@@ -46,11 +46,15 @@ class PendingJobs:
         try:
             return await waiting.future
         except asyncio.CancelledError:
-            self._dropped.append(job.id)
-            self._schedule()
+            self.drop(job.id)
             raise
         finally:
             self._waiting.pop(job.id, None)
+
+    def drop(self, job_id: str) -> None:
+        """Cancel a job that is not wanted any more, or that an earlier driver left."""
+        self._dropped.append(job_id)
+        self._schedule()
 
     def opened(self, step: OpenedStep) -> None:
         """Report a step that holds others, with the next jobs."""

@@ -21,7 +21,7 @@ from agentfx.algebra import (
     encode_value,
 )
 from agentfx.interpreters._backend import Backend
-from agentfx.interpreters._guard import must_be_certain
+from agentfx.interpreters._certainty import Begins, about_to_begin
 from agentfx.interpreters._journal import Journal
 from agentfx.interpreters._scope import Step
 from agentfx.interpreters._walk import AnyExit, Remote
@@ -67,7 +67,7 @@ class Remotes:
         what = f"remote {function.id} {blake2b(text.encode(), digest_size=8).hexdigest()}"
         recorded = self._journal.value(step.path, what)
         if recorded is None:
-            must_be_certain()
+            await about_to_begin(Begins.ANYTHING)
             contract = await self._contract(function)
             contract.encode_input(call.args, call.kwargs)
             answer = await self._backend.call_remote(function.id, text, function.timeout_seconds)

@@ -9,6 +9,7 @@ from agentfx._errors import AgentfxError
 from agentfx.algebra import (
     LIMIT_BYTES,
     AnyTask,
+    Arriving,
     Attempt,
     NoJsonFormError,
     Use,
@@ -21,6 +22,8 @@ from agentfx.jobs import call_key, declared_key
 
 T = TypeVar("T")
 Computed = Use[Any, Any, Any] | Attempt[Any, Any, Any]
+Typed = Computed | Arriving[Any]
+"""Nodes whose values are kept, and may have a type to be rebuilt by."""
 
 
 _step_key: ContextVar[str | None] = ContextVar("agentfx_step_key", default=None)
@@ -54,7 +57,7 @@ class ValueNotStorableError(AgentfxError):
     """A step's value cannot be kept in a journal."""
 
 
-def encode_step(step: Step, node: Computed, value: Any) -> str:
+def encode_step(step: Step, node: Typed, value: Any) -> str:
     """The value of a step as the journal keeps it.
 
     Raises:
@@ -69,7 +72,7 @@ def encode_step(step: Step, node: Computed, value: Any) -> str:
     return text
 
 
-def decode_step(step: Step, node: Computed, text: str) -> Any:
+def decode_step(step: Step, node: Typed, text: str) -> Any:
     """The value that a journal keeps for a step.
 
     Raises:
@@ -78,7 +81,7 @@ def decode_step(step: Step, node: Computed, text: str) -> Any:
     return _checked(step, node, lambda: decode_value(text, node.returns))
 
 
-def _checked(step: Step, node: Computed, work: Callable[[], Any]) -> Any:
+def _checked(step: Step, node: Typed, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except NoJsonFormError as error:

@@ -43,6 +43,7 @@ from agentfx.algebra import (
     RemoteJob,
     Retry,
     Sleep,
+    Stream,
     Succeed,
     TaskCall,
     Timeout,
@@ -50,6 +51,7 @@ from agentfx.algebra import (
     Zip,
     brief,
 )
+from agentfx.interpreters._certainty import cleaning_up
 from agentfx.interpreters._collect import Collecting
 from agentfx.interpreters._guard import guard
 from agentfx.interpreters._scope import Scope, Step
@@ -146,6 +148,9 @@ _Outer: TypeAlias = Leaf | Timeout[Any, Any, Any] | Ensuring[Any, Any, Any] | _P
 
 def _refuse(value: Never) -> NoReturn:
     # For the checkers an `assert_never`; at run time, a user's function returned no effect.
+    value_: Any = value
+    if isinstance(value_, Stream):
+        raise TypeError(f"{brief(value_)} is a stream, not yet an effect: add .to_list()")
     raise TypeError(
         f"a program goes on with an effect, not with {brief(value)}: return "
         "fx.succeed(value), or use .map"
@@ -292,10 +297,9 @@ class _Walk:
                 child = self._child(node.first, step.path)
                 return await leaves.limit(step, node.seconds, child)
             case Guard():
-                return await guard(node, step, leaves.tape, self._child(node.first, step.path))
+                return await guard(node, step, leaves, self._child(node.first, step.path))
             case Collect():
-                places = (leaves.tape, leaves.clock, self._child, self.scope.count)
-                return await Collecting(node, step, *places).run()
+                return await Collecting(node, step, leaves, self._child, self.scope.count).run()
 
     async def _ensuring(self, node: Ensuring[Any, Any, Any]) -> AnyExit:
         # The finalizer's steps have a scope of their own: after a cancellation nobody can tell
@@ -304,9 +308,11 @@ class _Walk:
         try:
             exit_ = await walk(node.first, self.leaves, self.scope, self.given)
         except BaseException:
-            await finalizer()
+            with cleaning_up():
+                await finalizer()
             raise
-        ended = await finalizer()
+        with cleaning_up():
+            ended = await finalizer()
         return exit_ if isinstance(ended, Ok) else ended
 
     def _child(self, node: AnyEffect, path: str) -> Child:

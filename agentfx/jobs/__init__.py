@@ -6,10 +6,12 @@ from agentfx.jobs._holding import Holding as Holding
 from agentfx.jobs._holding import Order as Order
 from agentfx.jobs._holding import Run as Run
 from agentfx.jobs._holding import Tell as Tell
+from agentfx.jobs._ids import SHARED_FENCES as SHARED_FENCES
 from agentfx.jobs._ids import call_key as call_key
 from agentfx.jobs._ids import chance as chance
 from agentfx.jobs._ids import declared_key as declared_key
 from agentfx.jobs._ids import delivery_of as delivery_of
+from agentfx.jobs._ids import fence_scope as fence_scope
 from agentfx.jobs._ids import identity_of as identity_of
 from agentfx.jobs._ids import job_id as job_id
 from agentfx.jobs._ids import new_run_id as new_run_id

@@ -21,6 +21,15 @@ def identity_of(run: str, life: int) -> str:
     return f"{run}~{life}" if life else run
 
 
+SHARED_FENCES = "agentfx-fence"
+"""Scope of the state where fences lie that have a name; they outlive every run."""
+
+
+def fence_scope(identity: str) -> str:
+    """Scope of the state where a run keeps its own fences; it goes with the run."""
+    return f"{SHARED_FENCES}/{blake2b(identity.encode(), digest_size=16).hexdigest()}"
+
+
 def job_id(run: str, path: str, attempt: int) -> str:
     """Identity of one attempt of a call: what is queued, run and recorded."""
     return f"{call_key(run, path)}#{attempt}"

@@ -14,3 +14,9 @@ from agentfx.streams._flow import Begin as Begin
 from agentfx.streams._flow import Disarm as Disarm
 from agentfx.streams._flow import Drop as Drop
 from agentfx.streams._flow import Flow as Flow
+from agentfx.streams._lines import OUTRUN as OUTRUN
+from agentfx.streams._lines import PREEMPTED as PREEMPTED
+from agentfx.streams._lines import FenceLine as FenceLine
+from agentfx.streams._lines import fence_line as fence_line
+from agentfx.streams._lines import input_line as input_line
+from agentfx.streams._lines import read_line as read_line

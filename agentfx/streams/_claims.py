@@ -31,10 +31,10 @@ def claim_key(epoch: int, step: str) -> str:
     return blake2b(f"{epoch}\0{step}".encode(), digest_size=16).hexdigest()
 
 
-def raise_operations() -> list[dict[str, Any]]:
-    """The update, in iii's terms, that begins a new epoch."""
+def raise_operations(by: int) -> list[dict[str, Any]]:
+    """The update, in iii's terms, that begins as many new epochs; the last one is the latest."""
     return [
-        {"type": "increment", "path": "epoch", "by": 1},
+        {"type": "increment", "path": "epoch", "by": by},
         {"type": "set", "path": "claims", "value": {}},
     ]
 
@@ -45,9 +45,9 @@ def claim_operations(epoch: int, step: str, claim: Claim) -> list[dict[str, Any]
     return [{"type": "append", "path": path, "value": asdict(claim)}]
 
 
-def raised(document: Document) -> Document:
+def raised(document: Document, by: int) -> Document:
     """What `raise_operations` make of a document."""
-    return {"epoch": epoch_of(document) + 1, "claims": {}}
+    return {"epoch": epoch_of(document) + by, "claims": {}}
 
 
 def claimed(document: Document, epoch: int, step: str, claim: Claim) -> Document:

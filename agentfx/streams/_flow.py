@@ -57,11 +57,13 @@ class Disarm:
 
 
 Action: TypeAlias = Begin | Drop | Arm | Disarm
+Running: TypeAlias = Merged[Any, Any, Any] | Switched[Any, Any, Any]
+"""Stages that run effects."""
 
 
 @dataclass(slots=True)
 class _State:
-    """Of one stage.
+    """Of a stage that does more than apply a function.
 
     Attributes:
         number: Of its latest item.
@@ -71,7 +73,6 @@ class _State:
         ended: Nothing more comes in.
     """
 
-    stage: Stage
     number: int = 0
     running: set[int] = field(default_factory=set[int])
     waiting: deque[tuple[int, Any]] = field(default_factory=deque[tuple[int, Any]])
@@ -87,15 +88,18 @@ class Flow:
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
-        self._states = [_State(stage) for stage in stages]
+        self._stages = stages
+        kept = [n for n, stage in enumerate(stages) if not isinstance(stage, Mapped)]
+        self._states = {index: _State() for index in kept}
         self._values: list[Any] = []
         self._cut = 0  # what stands before this stage has been cancelled
         self._actions: list[Action] = []
         self.exit: Exit[list[Any], Any] | None = None
-        for index, state in enumerate(self._states):
-            if isinstance(state.stage, Taken) and state.stage.count == 0:
+        for index in kept:
+            stage = stages[index]
+            if isinstance(stage, Taken) and stage.count == 0:
                 self._cut_before(index)
-        self._actions.clear()
+                self._finish(index + 1)
 
     @property
     def wants_items(self) -> bool:
@@ -105,7 +109,7 @@ class Flow:
     @property
     def backlog(self) -> int:
         """Items whose effects wait for others to end."""
-        return sum(len(state.waiting) for state in self._states)
+        return sum(len(state.waiting) for state in self._states.values())
 
     def item(self, value: Any) -> list[Action]:
         """The source has another item."""
@@ -117,6 +121,10 @@ class Flow:
         self._finish(0)
         return self._taken()
 
+    def runs(self, stage: int, number: int) -> bool:
+        """Whether the effect of an item is still wanted."""
+        return number in self._states[stage].running
+
     def ended(self, stage: int, number: int, exit_: Exit[Any, Any]) -> list[Action]:
         """The effect of an item has ended."""
         state = self._states[stage]
@@ -124,12 +132,14 @@ class Flow:
             return []
         state.running.discard(number)
         if isinstance(exit_, Err):
-            self._end(exit_)
+            self.exit = exit_
+            self._cancel(len(self._stages))
             return self._taken()
         self._push(stage + 1, exit_.value)
-        if state.waiting and stage >= self._cut and self.exit is None:
+        if state.waiting:  # emptied, if what came of the value has cut the stage off
             self._begin(stage, *state.waiting.popleft())
-        self._finish_if_done(stage)
+        if state.ended and not (state.running or state.waiting):
+            self._finish(stage + 1)
         return self._taken()
 
     def silent(self, stage: int, number: int) -> list[Action]:
@@ -143,44 +153,45 @@ class Flow:
         actions, self._actions = self._actions, []
         return actions
 
-    # Values on their way down
+    # Loops and not recursion: a program may chain 100,000 stages.
 
     def _push(self, index: int, value: Any) -> None:
+        """Let a value into a stage, and through those that hand it on at once."""
         if index < self._cut or self.exit is not None:
             return
-        if index == len(self._states):
+        enough = False
+        while index < len(self._stages):
+            stage = self._stages[index]
+            if isinstance(stage, Mapped):
+                value = stage.f(value)
+            elif isinstance(stage, Taken):
+                state = self._states[index]
+                state.number += 1
+                if state.number == stage.count:
+                    self._cut_before(index)
+                    enough = True
+            else:
+                self._keep(index, stage, value)
+                break
+            index += 1
+        else:
             self._values.append(value)
-            return
+        if enough:
+            self._finish(self._cut)
+
+    def _keep(self, index: int, stage: Debounced[Any, Any, Any] | Running, value: Any) -> None:
+        """Let a value into a stage that hands on something later."""
         state = self._states[index]
-        match state.stage:
-            case Mapped():
-                self._push(index + 1, state.stage.f(value))
-            case Debounced():
-                self._debounce(index, state, state.stage.seconds, value)
-            case Taken():
-                self._take(index, state, state.stage.count, value)
-            case Merged() | Switched():
-                self._run(index, state, value)
-
-    def _debounce(self, index: int, state: _State, seconds: float, value: Any) -> None:
-        if state.pending:
-            state.pending.clear()
-            self._actions.append(Disarm(index, state.number))
+        if isinstance(stage, Debounced):
+            self._disarm(index)
+            state.number += 1
+            state.pending.append(value)
+            self._actions.append(Arm(index, state.number, stage.seconds))
+            return
         state.number += 1
-        state.pending.append(value)
-        self._actions.append(Arm(index, state.number, seconds))
-
-    def _take(self, index: int, state: _State, count: int, value: Any) -> None:
-        state.number += 1
-        self._push(index + 1, value)
-        if state.number == count and self.exit is None:
-            self._cut_before(index)
-
-    def _run(self, index: int, state: _State, value: Any) -> None:
-        state.number += 1
-        if isinstance(state.stage, Switched):
+        if isinstance(stage, Switched):
             self._drop(index)
-        elif isinstance(state.stage, Merged) and len(state.running) >= state.stage.concurrency:
+        elif len(state.running) >= stage.concurrency:
             state.waiting.append((state.number, value))
             return
         self._begin(index, state.number, value)
@@ -189,46 +200,43 @@ class Flow:
         self._states[index].running.add(number)
         self._actions.append(Begin(index, number, value))
 
+    def _finish(self, index: int) -> None:
+        """Nothing more comes into a stage, nor into those after it that hold nothing."""
+        while index >= self._cut and self.exit is None:
+            if index == len(self._stages):
+                self.exit = Ok(self._values)
+                return
+            state = self._states.get(index)
+            if state is not None:
+                state.ended = True
+                if state.pending:
+                    self._actions.append(Disarm(index, state.number))
+                    self._push(index + 1, state.pending.pop())
+                if state.running or state.waiting:
+                    return
+            index += 1
+
+    # What is not wanted any more
+
+    def _cut_before(self, index: int) -> None:
+        """Enough has come through a stage."""
+        self._cancel(index)
+        self._cut = index + 1
+
+    def _cancel(self, end: int) -> None:
+        for index in self._states:
+            if index < end:
+                self._drop(index)
+                self._disarm(index)
+
     def _drop(self, index: int) -> None:
         state = self._states[index]
         self._actions += [Drop(index, number) for number in sorted(state.running)]
         state.running.clear()
         state.waiting.clear()
 
-    # The end
-
-    def _finish(self, index: int) -> None:
-        """Nothing more comes into a stage."""
-        if index < self._cut or self.exit is not None:
-            return
-        if index == len(self._states):
-            self.exit = Ok(self._values)
-            return
+    def _disarm(self, index: int) -> None:
         state = self._states[index]
-        state.ended = True
         if state.pending:
+            state.pending.clear()
             self._actions.append(Disarm(index, state.number))
-            self._push(index + 1, state.pending.pop())
-        self._finish_if_done(index)
-
-    def _finish_if_done(self, index: int) -> None:
-        state = self._states[index]
-        if state.ended and not (state.running or state.waiting):
-            self._finish(index + 1)
-
-    def _cut_before(self, index: int) -> None:
-        """Enough has come through a stage: cancel what stands before it."""
-        self._cancel(index)
-        self._cut = index + 1
-        self._finish(index + 1)
-
-    def _end(self, exit_: Exit[list[Any], Any]) -> None:
-        self.exit = exit_
-        self._cancel(len(self._states))
-
-    def _cancel(self, before: int) -> None:
-        for index, state in enumerate(self._states[:before]):
-            self._drop(index)
-            if state.pending:
-                state.pending.clear()
-                self._actions.append(Disarm(index, state.number))

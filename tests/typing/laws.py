@@ -5,6 +5,7 @@ Both report an ignore that hides nothing, so every bad line has to stay bad in b
 """
 
 from abc import abstractmethod
+from collections.abc import AsyncGenerator
 from typing import Never, assert_type
 
 from pydantic import BaseModel
@@ -172,7 +173,48 @@ par = fx.for_each_par(["a"], lambda u: LLM.call(LLM.ask, u), 4)
 assert_type(par, fx.Effect[list[str], Never, LLM | LocalOnly])
 
 
+# Streams: each input has its fence
+@fx.task("laws::post", raises=Busy)
+async def post(text: str, epoch: int) -> str:
+    return text
+
+
+words = fx.Stream.of("a", "b")
+pages = words.switch_map(lambda text, fence: fetch(text))
+posted = words.switch_map(
+    lambda text, fence: LLM.call(LLM.ask, text).flat_map(
+        lambda answer: fence.guard(post(answer, fence.epoch))
+    )
+)
+assert_type(words, fx.Stream[str])
+assert_type(pages, fx.Stream[Page, NotFound | Always])
+assert_type(posted, fx.Stream[str, Busy | Always | fx.Superseded, LLM])
+assert_type(pages.map(lambda page: page.words).take(2).debounce(0.1).to_list(),
+            fx.Effect[list[int], NotFound | Always])  # fmt: skip
+assert_type(words.concat_map(fetch), fx.Stream[Page, NotFound | Always])
+assert_type(words.merge_map(lambda text: fetch(text).either(), 3),
+            fx.Stream[fx.Exit[Page, NotFound | Always]])  # fmt: skip
+assert_type(posted.to_list().provide(llm), fx.Effect[list[str], Busy | Always | fx.Superseded])
+
+
+async def ticks(known: int) -> AsyncGenerator[int, None]:
+    yield known
+
+
+assert_type(fx.Stream.from_async_iterable(ticks), fx.Stream[int])
+assert_type(fx.Stream.from_async_iterable(ticks(0)), fx.Stream[int])
+words.switch_map(lambda text: fetch(text))  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
+words.merge_map(lambda text, fence: fetch(text))  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
+words.concat_map(lambda text: fetch(text.words))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+words.map(fetch).retry(3)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+fx.Stream.of(1).concat_map(fetch)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+unfenced: fx.Effect[list[str], Busy | Always, LLM] = posted.to_list()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+fx.Stream.from_async_iterable([1])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 async def running() -> None:
+    await fx.run_dist(posted.to_list())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await fx.run_dist(pages)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     assert_type(await fx.run_memory(call), fx.Exit[Page, NotFound | Always])
     assert_type(await fx.run_memory(both, llm | db), fx.Exit[int, Never])
     assert_type(await fx.run_memory(par, llm), fx.Exit[list[str], Never])
