@@ -1,10 +1,11 @@
 """What may begin that is not on record, where an earlier driver may have begun it already."""
 
-import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
+
+from agentfx._clock import SystemClock
 
 
 class Begins(IntEnum):
@@ -62,5 +63,5 @@ async def about_to_begin(what: Begins) -> None:
     """
     if _allowed.get() < what:
         # What runs beside this comes as far as its record goes, to clean up from there.
-        await asyncio.sleep(0)
+        await SystemClock().sleep(0)
         raise UncertainError
