@@ -7,21 +7,28 @@ code never runs on that loop, where it would stop pings and everything else.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+import re
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
 from agentfx.wire import Json
 
+T = TypeVar("T")
 Handler: TypeAlias = Callable[[Json], Awaitable[Json]]
 CALL_TIMEOUT_SECONDS = 3600.0
+FOR_EVER_SECONDS = 365 * 24 * 3600
 CONNECT_SECONDS = 5.0
 LOST_SECONDS = 30.0
 """An engine that is away for so long is lost."""
 _RECONNECT_FIRST_MS, _RECONNECT_MOST_MS = 50, 1000
-_CALL_TOO_LATE = ("TIMEOUT", "SHUTDOWN")
+_ANY_HANDLER = "invocation_failed"
+"""The one code that the SDK gives to whatever a handler raises."""
+_OF_SERVICES = "agentfx::"
+_CODED = re.compile(r"([A-Za-z_]+): (.*)", re.DOTALL)
 
 
 class ConnectionFailedError(AgentfxError):
@@ -60,16 +67,18 @@ class Connection:
     Args:
         client: The SDK's client, connected.
         url: The engine.
+        name: By which the engine lists this connection.
     """
 
-    def __init__(self, client: Any, url: str) -> None:
-        self.url = url
+    def __init__(self, client: Any, url: str, name: str) -> None:
+        self.url, self.name = url, name
         self._client = client
         self._loop: asyncio.AbstractEventLoop = client._loop
         self._open = True
         self._closed = False
-        self._calls: set[Future[Any]] = set()
-        self._voided: set[Future[Any]] = set()
+        self._served: dict[str, Any] = {}
+        self._calls: set[Future[Any] | asyncio.Future[Any]] = set()
+        self._voided: set[Future[Any] | asyncio.Future[Any]] = set()
         self._listeners: list[Callable[[bool], None]] = []
         self._beating: list[Future[None]] = []
         self._unsubscribe = client.add_connection_state_listener(self._state_changed)
@@ -113,7 +122,12 @@ class Connection:
                 invocation_timeout_ms=int(CALL_TIMEOUT_SECONDS * 1000),
             ),
         )
-        return cls(client, url)
+        return cls(client, url, name)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The SDK's loop, in a thread of its own."""
+        return self._loop
 
     @property
     def is_open(self) -> bool:
@@ -130,12 +144,15 @@ class Connection:
         response_format: Json = None,
         metadata: Json = None,
     ) -> None:
-        """Register a function; its handler is awaited on the SDK's loop and must not block."""
+        """Register a function; its handler is awaited on the SDK's loop and must not block.
+
+        A `CallError` that it raises reaches our callers with its code.
+        """
 
         async def handle(data: Any) -> Any:
             return await handler(data)
 
-        self._client.register_function(
+        self._served[function_id] = self._client.register_function(
             function_id,
             handle,
             description=description,
@@ -143,6 +160,52 @@ class Connection:
             response_format=response_format,
             metadata=metadata,
         )
+
+    def withdraw(self, function_id: str) -> None:
+        """Remove a function of ours; an unknown one is ignored."""
+        reference = self._served.pop(function_id, None)
+        if reference is not None:
+            reference.unregister()
+
+    def provide(
+        self,
+        trigger_type: str,
+        description: str,
+        bind: Callable[[Any], None],
+        unbind: Callable[[Any], None],
+    ) -> None:
+        """Register a trigger type; both are called on the SDK's loop with what has an `id`.
+
+        What `bind` raises refuses the trigger.
+        """
+        from iii.trigger import TriggerHandler  # pyright: ignore[reportMissingTypeStubs]
+
+        async def register(_: Any, config: Any) -> None:
+            bind(config)
+
+        async def unregister(_: Any, config: Any) -> None:
+            unbind(config)
+
+        wanted = {"id": trigger_type, "description": description}
+        methods = {"register_trigger": register, "unregister_trigger": unregister}
+        handler: Any = type("Provider", (TriggerHandler,), methods)()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # engines before 0.26 have nothing else
+            self._client.register_trigger_type(wanted, handler)
+
+    def retract(self, trigger_type: str) -> None:
+        """Remove a trigger type of ours."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._client.unregister_trigger_type({"id": trigger_type, "description": ""})
+
+    def bind(self, trigger_type: str, function_id: str, config: Json) -> Callable[[], None]:
+        """Have a function of ours called on some occasions; gives what ends that."""
+        wanted = {"type": trigger_type, "function_id": function_id, "config": config}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            unregister: Callable[[], None] = self._client.register_trigger(wanted).unregister
+        return unregister
 
     async def served(self, function_id: str, clock: Clock) -> None:
         """Wait until the engine knows a function of ours: it registers them after a delay."""
@@ -171,9 +234,35 @@ class Connection:
             "timeout_ms": int(timeout_seconds * 1000),
         }
         future = asyncio.run_coroutine_threadsafe(self._trigger(request), self._loop)
+        return await self._answered(future, asyncio.wrap_future(future))
+
+    async def call_within(
+        self, function_id: str, data: Json, *, namespace: str | None = None, metadata: Json = None
+    ) -> Json:
+        """`call`, for who is on the SDK's loop already; it waits however long it takes.
+
+        Raises:
+            CallError: It answered with an error.
+            LinkLostError: The link closed meanwhile.
+        """
+        if not self._open:
+            raise LinkLostError(f"no link to {self.url}")
+        request = {
+            "function_id": function_id,
+            "payload": data,
+            "timeout_ms": FOR_EVER_SECONDS * 1000,
+            "metadata": metadata,
+            "namespace": namespace,
+        }
+        future = self._loop.create_task(self._trigger(request))
+        return await self._answered(future, future)
+
+    async def _answered(
+        self, future: "Future[Any] | asyncio.Future[Any]", answer: "asyncio.Future[Any]"
+    ) -> Json:
         self._calls.add(future)
         try:
-            return await asyncio.wrap_future(future)
+            return await answer
         except asyncio.CancelledError:
             if future in self._voided:
                 raise LinkLostError(f"the link to {self.url} closed during a call") from None
@@ -182,11 +271,28 @@ class Connection:
             self._calls.discard(future)
             self._voided.discard(future)
 
-    def send(self, function_id: str, data: Json) -> None:
+    def send(
+        self,
+        function_id: str,
+        data: Json,
+        *,
+        namespace: str | None = None,
+        metadata: Json = None,
+    ) -> None:
         """Call a function without an answer; from any thread."""
-        request = {"function_id": function_id, "payload": data, "action": {"type": "void"}}
+        request = {
+            "function_id": function_id,
+            "payload": data,
+            "action": {"type": "void"},
+            "metadata": metadata,
+            "namespace": namespace,
+        }
         if not self._closed:
             asyncio.run_coroutine_threadsafe(self._trigger(request), self._loop)
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine on the SDK's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _trigger(self, request: dict[str, Any]) -> Json:
         from iii import InvocationError  # pyright: ignore[reportMissingTypeStubs]
@@ -194,7 +300,11 @@ class Connection:
         try:
             return await self._client.trigger_async(request)
         except InvocationError as error:
-            raise CallError(error.code, error.message) from None
+            code, text = error.code, error.message
+            coded = _CODED.fullmatch(text) if code == _ANY_HANDLER else None
+            if coded is not None and request["function_id"].startswith(_OF_SERVICES):
+                code, text = coded[1], coded[2]
+            raise CallError(code, text) from None
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run a callback on the SDK's loop, soon."""
@@ -262,5 +372,6 @@ async def _probe(url: str, token: str | None) -> None:
     except (OSError, TimeoutError, InvalidHandshake, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise ConnectionFailedError(
-            f"no engine answers at {url} ({reason}): start one with `agentfx up`"
+            f"no engine answers at {url} ({reason}): check the address and whether it runs; "
+            "`agentfx up` starts one in this folder"
         ) from None

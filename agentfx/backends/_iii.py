@@ -33,10 +33,12 @@ from agentfx.interpreters import (
     SupersededError,
 )
 from agentfx.jobs import Job
-from agentfx.wire import Json
+from agentfx.wire import Json, failure_in
 
 BEAT_SECONDS = 1.0
 UNKNOWN_TASK_SECONDS = 2.0
+MISSING_SECONDS = 3.0
+"""How long to wait for services on an engine where none was ever heard of."""
 FRAME_JOBS = 256
 FRAME_BYTES = 4 * 1024 * 1024
 Settled: TypeAlias = tuple[str, JobState, str | None]
@@ -78,7 +80,7 @@ class IiiBackend:
         self._driver = token_hex(8)
         self._runs: dict[str, _Driven] = {}
         self._run_of: dict[str, str] = {}
-        self._opened: asyncio.Event | None = None
+        self._answered = False
 
     async def start(self) -> None:
         """Serve the function by which the services reach this driver."""
@@ -103,6 +105,8 @@ class IiiBackend:
     # What the services tell; on the SDK's thread
 
     async def _hear(self, message: Json) -> Json:
+        if message.get("back"):
+            self._link_changed(True)  # the services were restarted, our link was not
         settled: dict[str, list[Settled]] = {}
         for state in _SETTLED:
             for job_id, outcome in message.get(state, ()):
@@ -162,20 +166,21 @@ class IiiBackend:
 
     async def _ask(self, name: str, data: Json) -> Json:
         """Call the services; again after a lost link, since all of their calls are idempotent."""
-        return await self._call_until_answered(f"agentfx::{name}", data)
-
-    async def _call_until_answered(self, function_id: str, data: Json) -> Json:
-        deadline = self._clock.monotonic() + LOST_SECONDS
+        begun = self._clock.monotonic()
         while True:
             try:
-                return await self.connection.call(function_id, data)
+                answer = await self.connection.call(f"agentfx::{name}", data)
+                self._answered = True
+                return answer
             except CallError as error:
                 if error.code not in ("function_not_found", "invocation_stopped"):
                     raise _error(error.code, error.message) from None
                 missing = error.code == "function_not_found"
             except LinkLostError:
                 missing = False
-            if self._clock.monotonic() > deadline:
+            # Services that were there once come back; else it is worth no more than their start.
+            bound = MISSING_SECONDS if missing and not self._answered else LOST_SECONDS
+            if self._clock.monotonic() - begun > bound:
                 raise self._lost(services_missing=missing)
             await self._clock.sleep(0.02)
 
@@ -315,7 +320,7 @@ class IiiBackend:
     ) -> dict[str, Any] | None:
         """See `Backend.update_state`."""
         message = {"scope": scope, "key": key, "ops": list(operations)}
-        answer = await self._call_until_answered("state::update", message)
+        answer = await self._ask("state::update", message)
         if answer.get("errors"):
             raise BackendError(f"state {scope}/{key} cannot be updated: {answer['errors']}")
         before: dict[str, Any] | None = answer["old_value"]
@@ -323,7 +328,7 @@ class IiiBackend:
 
     async def delete_state(self, scope: str, key: str) -> None:
         """See `Backend.delete_state`."""
-        await self._call_until_answered("state::delete", {"scope": scope, "key": key})
+        await self._ask("state::delete", {"scope": scope, "key": key})
 
     async def check_functions(self, functions: Sequence[str]) -> None:
         """See `Backend.check_functions`."""
@@ -405,8 +410,9 @@ def _no_worker(answer: Json) -> str:
 
 
 def _failed_call(task: str, error: CallError) -> Json:
-    if error.message.startswith("{"):  # the convention of typed failures
-        return {"err": error.code, "value": error.message}
+    failed = failure_in(error.code, error.message)
+    if failed is not None:
+        return {"err": failed[0], "value": failed[1]}
     missing = error.code == "function_not_found"
     failure = TaskError(task=task, reason="no_worker" if missing else "crashed", message=str(error))
     return encode_err(task, failure)

@@ -8,7 +8,15 @@ import typer
 
 from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, ask, run
 from agentfx.cli._show import err, out, show
-from agentfx.cluster import ClusterError, EngineOptions, WorkerOptions, attach, find_engine, local
+from agentfx.cluster import (
+    ClusterError,
+    EngineOptions,
+    ServicesOptions,
+    WorkerOptions,
+    attach,
+    find_engine,
+    local,
+)
 
 dlq_app = typer.Typer(help="List, redrive or discard dead letters.", no_args_is_help=True)
 app.add_typer(dlq_app, name="dlq")
@@ -73,6 +81,9 @@ def down(home: HomeOption = None) -> None:
 def engine(
     config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
     port: Annotated[int, typer.Option(help="Port on loopback.")] = 49134,
+    services: Annotated[
+        bool, typer.Option(help="Host the services, or leave them to `agentfx services`.")
+    ] = True,
     token: Token = None,
     home: HomeOption = None,
 ) -> None:
@@ -80,8 +91,26 @@ def engine(
     from agentfx.cluster import run_engine
 
     where = Where.of(None, token, home)
-    options = EngineOptions(str(where.home.path), port, token, config=config)
+    options = EngineOptions(str(where.home.path), port, token, config=config, services=services)
     raise typer.Exit(run_engine(options))
+
+
+@app.command()
+def services(
+    config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
+    url: Url = None,
+    token: Token = None,
+    home: HomeOption = None,
+) -> None:
+    """Serve runs, jobs, state and queues on an iii engine that runs already; until Ctrl-C."""
+    from agentfx.cluster import run_services
+
+    where = Where.of(url, token, home)
+    found = find_engine(where.url, where.token, where.home)
+    if found is None:
+        raise ClusterError("no engine: give --url, or set III_URL")
+    options = ServicesOptions(str(where.home.path), found.url, found.token, config)
+    raise typer.Exit(run_services(options))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from agentfx.cluster._find import attach as attach
 from agentfx.cluster._find import find_engine as find_engine
 from agentfx.cluster._home import Home as Home
 from agentfx.cluster._options import EngineOptions as EngineOptions
+from agentfx.cluster._options import ServicesOptions as ServicesOptions
 from agentfx.cluster._options import WorkerOptions as WorkerOptions
 from agentfx.cluster._running import ProgramError as ProgramError
 from agentfx.cluster._running import cancel as cancel
@@ -32,6 +33,13 @@ from agentfx.cluster._running import start as start
 def run_engine(options: EngineOptions) -> int:
     """See `_engine_process`; imported when it is needed."""
     from agentfx.cluster._engine_process import run_engine as run
+
+    return run(options)
+
+
+def run_services(options: ServicesOptions) -> int:
+    """See `_services_process`; imported when it is needed."""
+    from agentfx.cluster._services_process import run_services as run
 
     return run(options)
 

@@ -218,7 +218,10 @@ class Cluster(Engine):
         await self._control.ask("kill_engine")
 
     async def status(self) -> dict[str, Any]:
-        """Process ids of supervisor and engine, and how many users there are."""
+        """Process ids of supervisor, engine and services, and how many users there are.
+
+        `engine` is None for one that was started by somebody else, and so is `services`.
+        """
         found: dict[str, Any] = await self._control.ask("status")
         return found
 
@@ -297,6 +300,12 @@ class local:  # noqa: N801 - `async with local(workers=2) as cluster`
         clock = SystemClock()
         control = await start_supervisor(self._home, self._url, self._token, self._config, clock)
         answer = await control.ask("attach")
+        if self._url is not None and answer["url"] != self._url:
+            await control.close()
+            raise ClusterError(
+                f"the cluster in {self._home.path} is on {answer['url']}, not on {self._url}: end "
+                "it with `agentfx down`, or give another home"
+            )
         found = Found(
             answer["url"], answer["token"], f"the cluster in {self._home.path}", self._home
         )

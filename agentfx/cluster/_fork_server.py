@@ -21,12 +21,19 @@ from typing import Any, TextIO
 from agentfx.backends import preload
 from agentfx.cluster._engine_process import run_engine
 from agentfx.cluster._foreign import run_foreign
-from agentfx.cluster._options import EngineOptions, ForeignOptions, WorkerOptions
+from agentfx.cluster._options import (
+    EngineOptions,
+    ForeignOptions,
+    ServicesOptions,
+    WorkerOptions,
+)
+from agentfx.cluster._services_process import run_services
 from agentfx.cluster._worker import run_worker
 
 MAIN: dict[str, Callable[[dict[str, Any]], int]] = {
     "worker": lambda options: run_worker(WorkerOptions(**options)),
     "engine": lambda options: run_engine(EngineOptions(**options)),
+    "services": lambda options: run_services(ServicesOptions(**options)),
     "foreign": lambda options: run_foreign(ForeignOptions(**options)),
 }
 

@@ -14,9 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agentfx.cluster._options import EngineOptions, ForeignOptions, WorkerOptions
+from agentfx.cluster._options import (
+    EngineOptions,
+    ForeignOptions,
+    ServicesOptions,
+    WorkerOptions,
+)
 
-Options = WorkerOptions | EngineOptions | ForeignOptions
+Options = WorkerOptions | EngineOptions | ForeignOptions | ServicesOptions
 
 
 @dataclass(eq=False, slots=True)

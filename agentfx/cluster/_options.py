@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field
 
 DEFAULT_SLOTS = 4
+INFO = "agentfx::services::info"
+"""Function that says which services an engine has; they answer it as long as they are well."""
 BROKEN = 70
 """Exit status of an engine whose disk failed under a commit: start it again on what is there."""
+SERVED = 71
+"""Exit status of services whose engine has others."""
 RESTART_ME = 75
 """Exit status of a worker that wants to be started again: a task holds one of its threads."""
 
@@ -59,10 +63,29 @@ class EngineOptions:
         port: 0 for any.
         token: Clients have to send it.
         config: An iii configuration file.
+        services: Whether it hosts the services, or leaves that to a worker.
     """
 
     home: str
     port: int
     token: str | None
     host: str = "127.0.0.1"
+    config: str | None = None
+    services: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesOptions:
+    """How services for an engine that runs already are started.
+
+    Attributes:
+        home: Where the store is.
+        url: Of the engine.
+        token: For it.
+        config: An iii configuration file: what it says of state and queues counts.
+    """
+
+    home: str
+    url: str
+    token: str | None
     config: str | None = None

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from typing import Any
@@ -22,8 +22,11 @@ from agentfx.cluster._nursery import Child, Nursery
 from agentfx.cluster._options import (
     BROKEN,
     DEFAULT_SLOTS,
+    INFO,
+    SERVED,
     EngineOptions,
     ForeignOptions,
+    ServicesOptions,
     WorkerOptions,
 )
 from agentfx.cluster._port import free_port
@@ -33,6 +36,8 @@ PINGS_MISSED = 5
 LINGER_SECONDS = 10.0
 """How long a cluster waits for a user whose process died: a kernel that is restarted."""
 STOP_SECONDS = 35.0
+START_POLL_SECONDS = 0.02
+START_FAILURES = 3
 RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 10.0
 
@@ -55,10 +60,12 @@ class _Worker:
 
 
 @dataclass(eq=False, slots=True)
-class _Engine:
+class _Core:
+    """The process that has the store: the embedded engine, or services for another engine."""
+
     child: Child
     failures: int = 0
-    missed: int = field(default=0)
+    missed: int = 0
 
 
 class Supervisor:
@@ -79,7 +86,7 @@ class Supervisor:
         self._url, self._token = url, token
         self._embedded = url is None
         self._workers: dict[str, _Worker] = {}
-        self._engine: _Engine | None = None
+        self._core: _Core | None = None  # None where the engine has services of somebody else
         self._connection: Connection | None = None
         self._over = asyncio.Event()
         self._labels = 0
@@ -139,15 +146,26 @@ class Supervisor:
             port = free_port(kept[0] if kept else None)
             self._home.keep_address(port, self._token)
             self._url = f"ws://127.0.0.1:{port}"
-            self._engine = _Engine(await self._fork_engine())
-            self._spawn(self._keep_engine(self._engine))
-        self._connection = await self._connect()
+            await self._keep_core()
+            self._connection = await self._connect()
+        else:
+            self._connection = await self._connect()  # first: without an engine nothing starts
+            await self._keep_core()
+            await self._served()
         self._spawn(self._ping())
 
-    async def _fork_engine(self) -> Child:
+    async def _keep_core(self) -> None:
+        self._core = _Core(await self._fork_core())
+        self._spawn(self._restart(self._core))
+
+    async def _fork_core(self) -> Child:
         assert self._url is not None  # noqa: S101 - set before
+        home = str(self._home.path)
+        if not self._embedded:
+            services = ServicesOptions(home, self._url, self._token, self._config)
+            return await self._nursery.fork("services", services)
         port = int(self._url.rpartition(":")[2])
-        options = EngineOptions(str(self._home.path), port, self._token, config=self._config)
+        options = EngineOptions(home, port, self._token, config=self._config)
         return await self._nursery.fork("engine", options)
 
     async def _connect(self) -> Connection:
@@ -157,45 +175,64 @@ class Supervisor:
                 name = f"supervisor.{token_hex(4)}"
                 return await Connection.connect(self._url, self._token, name)
             except ConnectionFailedError:
-                if not self._embedded or self._engine is None:
+                if self._core is None or self._does_not_start(self._core):
                     raise
-                if self._engine.child.ended.done() and self._engine.failures > 3:
-                    raise
-                await self._clock.sleep(0.02)
+                await self._clock.sleep(START_POLL_SECONDS)
 
-    async def _keep_engine(self, engine: _Engine) -> None:
+    async def _served(self) -> None:
+        """Wait until the engine has services, ours or somebody else's.
+
+        Raises:
+            ConnectionFailedError: Ours do not start; the log says why.
+        """
+        while not await self._answers():
+            if self._core is not None and self._does_not_start(self._core):
+                raise ConnectionFailedError(f"the services for {self._url} do not start")
+            await self._clock.sleep(START_POLL_SECONDS)
+
+    async def _answers(self) -> bool:
+        assert self._connection is not None  # noqa: S101
+        try:
+            await self._connection.call(INFO, {}, timeout_seconds=PING_SECONDS)
+        except (CallError, LinkLostError):
+            return False
+        return True
+
+    def _does_not_start(self, core: _Core) -> bool:
+        return core.child.ended.done() and core.failures > START_FAILURES
+
+    async def _restart(self, core: _Core) -> None:
         while not self._over.is_set():
             started = self._clock.monotonic()
-            status = await engine.child.ended
+            status = await core.child.ended
             if self._over.is_set():
                 return
+            if status == SERVED:
+                self._core = None
+                return
             steady = self._clock.monotonic() - started > STEADY_SECONDS or status == BROKEN
-            engine.failures = 0 if steady else engine.failures + 1
-            if engine.failures > len(RESTART_DELAYS):
+            core.failures = 0 if steady else core.failures + 1
+            if core.failures > len(RESTART_DELAYS):
                 self._over.set()  # it does not start: the log says why
                 return
-            await self._clock.sleep(RESTART_DELAYS[max(engine.failures - 1, 0)])
-            engine.missed = 0
-            engine.child = await self._fork_engine()
+            await self._clock.sleep(RESTART_DELAYS[max(core.failures - 1, 0)])
+            core.missed = 0
+            core.child = await self._fork_core()
 
     async def _ping(self) -> None:
-        """Kill an engine that is there and does not answer; it is started again."""
+        """Kill an engine, or services, that are there and do not answer; they start again."""
         while True:
             await self._clock.sleep(PING_SECONDS)
-            engine = self._engine
-            if engine is None or self._connection is None:
+            core, connection = self._core, self._connection
+            if core is None or connection is None:
                 return
-            try:
-                await self._connection.call(
-                    "agentfx::tasks::unserved", {"tasks": []}, timeout_seconds=PING_SECONDS
-                )
-            except (CallError, LinkLostError):
-                engine.missed += 1
-            else:
-                engine.missed = 0
-            if engine.missed >= PINGS_MISSED and not engine.child.ended.done():
-                engine.missed = 0
-                engine.child.signal(signal.SIGKILL)
+            if await self._answers():
+                core.missed = 0
+            elif self._embedded or connection.is_open:
+                core.missed += 1  # without a link to somebody else's engine nothing is known
+            if core.missed >= PINGS_MISSED and not core.child.ended.done():
+                core.missed = 0
+                core.child.signal(signal.SIGKILL)
 
     # Workers
 
@@ -303,10 +340,10 @@ class Supervisor:
             case "spawn" | "serve" | "failures" | "kill" | "stop" as op:
                 return await self._about_worker(session, op, request)
             case "kill_engine":
-                if self._engine is None:
+                if self._core is None or not self._embedded:
                     raise ControlError("the engine is not ours: it was started by somebody else")
-                self._engine.failures = 0  # asked for: no sign that it cannot start
-                return self._engine.child.signal(signal.SIGKILL)
+                self._core.failures = 0  # asked for: no sign that it cannot start
+                return self._core.child.signal(signal.SIGKILL)
             case "workers":
                 return {
                     label: worker.child.pid
@@ -337,10 +374,14 @@ class Supervisor:
                 return await self._stop(label)
 
     def _status(self) -> dict[str, Any]:
-        engine = self._engine.child.pid if self._engine is not None else None
+        core = self._core.child.pid if self._core is not None else None
         return {
-            "url": self._url, "supervisor": os.getpid(), "engine": engine, "users": self._users,
-        }  # fmt: skip
+            "url": self._url,
+            "supervisor": os.getpid(),
+            "engine": core if self._embedded else None,
+            "services": core,
+            "users": self._users,
+        }
 
     def _left(self, session: Session) -> None:
         """A user's link closed: it said goodbye, or its process is gone."""
@@ -372,10 +413,10 @@ class Supervisor:
             child.kill()
         if self._connection is not None:
             await self._connection.close()
-        if self._engine is not None:
-            self._engine.child.signal(signal.SIGTERM)
-            await _all_ended([self._engine.child], 5.0)
-            self._engine.child.kill()
+        if self._core is not None:
+            self._core.child.signal(signal.SIGTERM)
+            await _all_ended([self._core.child], 5.0)
+            self._core.child.kill()
         await self._nursery.close()
 
 

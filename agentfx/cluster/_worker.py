@@ -91,6 +91,9 @@ class _Worker:
         if generation < self._generation:
             raise RuntimeError(f"services of generation {self._generation} took over")
         self._generation = generation
+        if message.get("back"):  # the services were restarted, our link was not
+            self._loop.call_soon_threadsafe(self._say_hello_soon)
+            return None
         if message.get("ping"):
             # Answered here: a task that keeps the main loop busy does not make a worker silent.
             return {"held": self._executor.held()}

@@ -23,14 +23,20 @@ class SqliteStore:
 
     Args:
         path: The database file; its folder exists.
-        on_broken: Called on the running loop when the disk failed under a commit.
+        on_broken: Called on the loop when the disk failed under a commit.
+        loop: Of those who use it; the running one without it.
 
     Raises:
         StoreLockedError: Another process has it open.
         StoreTooNewError: A newer agentfx wrote it.
     """
 
-    def __init__(self, path: Path, on_broken: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_broken: Callable[[BaseException], None],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._path = path
         self._lock = FileLock(f"{path}.lock")
         try:
@@ -47,7 +53,7 @@ class SqliteStore:
         except BaseException:
             self._lock.release()
             raise
-        self._writer = Writer(self._writing, asyncio.get_running_loop(), on_broken)
+        self._writer = Writer(self._writing, loop or asyncio.get_running_loop(), on_broken)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="agentfx-store-read")
 
     def write(self, operation: Callable[[Transaction], T]) -> asyncio.Future[T]:

@@ -78,6 +78,11 @@ class DispatchService:
         self._served: list[str] = []
 
     @property
+    def generation(self) -> int:
+        """Number of this life of the services, once started."""
+        return self._core.generation
+
+    @property
     def jobs(self) -> Jobs:
         """For services that own jobs themselves."""
         return self._core

@@ -11,6 +11,7 @@ import orjson
 from agentfx._clock import Clock, SystemClock
 from agentfx.services._host import DEFAULT_NAMESPACE, Binding, FunctionError, Handler, Host
 from agentfx.services._input import Input
+from agentfx.services._names import own_id
 from agentfx.services._store import (
     Message,
     QueueKey,
@@ -56,6 +57,8 @@ class QueueService:
         settings: Named queues, and defaults.
         clock: For delays.
         new_id: Ids of messages.
+        plain: Whether it has iii's plain names and its trigger type beside `agentfx::queue::*`:
+            False where somebody else has them.
     """
 
     def __init__(
@@ -66,8 +69,9 @@ class QueueService:
         *,
         clock: Clock | None = None,
         new_id: Callable[[], str] = _new_uuid,
+        plain: bool = True,
     ) -> None:
-        self._store, self._host = store, host
+        self._store, self._host, self._plain = store, host, plain
         self._settings = settings or QueueSettings()
         self._configs = {"default": QueueConfig(), **self._settings.queue_configs}
         self._clock, self._new_id = clock or SystemClock(), new_id
@@ -90,16 +94,23 @@ class QueueService:
             self._open_lane(row, tickets)
         self._host.on_function_added(self._function_added)
         for function_id, (description, handler) in self._functions().items():
-            self._host.serve(function_id, handler, description=description)
-        self._host.provide(TRIGGER_TYPE, self, description="Fires for each message of a topic")
+            if self._plain:
+                self._host.serve(function_id, handler, description=description)
+            self._host.serve(own_id(function_id), handler, metadata={"internal": True})
+        if self._plain:
+            description = "Fires for each message of a topic"
+            self._host.provide(TRIGGER_TYPE, self, description=description)
         for lane in self._lanes.values():
             self._deliveries.pump(lane)
 
     async def stop(self) -> None:
         """Unregister everything; what is being handled will be handed out again."""
         for function_id in self._functions():
-            self._host.withdraw(function_id)
-        self._host.retract(TRIGGER_TYPE)
+            self._host.withdraw(own_id(function_id))
+            if self._plain:
+                self._host.withdraw(function_id)
+        if self._plain:
+            self._host.retract(TRIGGER_TYPE)
         self._lanes.clear()  # the host may still tell of functions
         self._named.clear()
         await self._tasks.close()

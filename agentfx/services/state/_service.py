@@ -8,6 +8,7 @@ import orjson
 
 from agentfx.services._host import Binding, FunctionError, Handler, Host
 from agentfx.services._input import Input
+from agentfx.services._names import own_id
 from agentfx.services._store import Store, StoreError, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.state._parse import UPDATE, operations
@@ -33,13 +34,26 @@ class StateSettings:
 
 
 class StateService:
-    """Serves `state::*` and the trigger type `state`.
+    """Serves `agentfx::state::*`, and the plain `state::*` with the trigger type `state`.
 
     A write is answered, and told to watchers, after it is durable.
+
+    Args:
+        store: Keeps the values.
+        host: Where functions and triggers are.
+        settings: How it behaves.
+        plain: Whether it has the plain names: False where somebody else has them.
     """
 
-    def __init__(self, store: Store, host: Host, settings: StateSettings | None = None) -> None:
-        self._store, self._host = store, host
+    def __init__(
+        self,
+        store: Store,
+        host: Host,
+        settings: StateSettings | None = None,
+        *,
+        plain: bool = True,
+    ) -> None:
+        self._store, self._host, self._plain = store, host, plain
         self._settings = settings or StateSettings()
         self._watchers: dict[str, Watcher] = {}
         self._tasks = Tasks()
@@ -51,14 +65,21 @@ class StateService:
             FunctionError: Somebody else serves one of the ids.
         """
         for function_id, (description, handler) in self._functions().items():
-            self._host.serve(function_id, handler, description=description)
-        self._host.provide(TRIGGER_TYPE, self, description="Fires when a state value is written")
+            if self._plain:
+                self._host.serve(function_id, handler, description=description)
+            self._host.serve(own_id(function_id), handler, metadata={"internal": True})
+        if self._plain:
+            description = "Fires when a state value is written"
+            self._host.provide(TRIGGER_TYPE, self, description=description)
 
     async def stop(self) -> None:
         """Unregister everything; events that were not delivered are dropped."""
         for function_id in self._functions():
-            self._host.withdraw(function_id)
-        self._host.retract(TRIGGER_TYPE)
+            self._host.withdraw(own_id(function_id))
+            if self._plain:
+                self._host.withdraw(function_id)
+        if self._plain:
+            self._host.retract(TRIGGER_TYPE)
         await self._tasks.close()
 
     def bind(self, binding: Binding) -> None:

@@ -1,0 +1,99 @@
+"""Engines that are not agentfx's own: they run already, and have no services.
+
+The one without services of the embedded engine stands for them everywhere; `III_URL` (with
+`III_TOKEN`) names a real one, for the tests that do not have to kill it. It must have no services,
+and tests use it one at a time (`pytest -n 0 tests/foreign`).
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import agentfx as fx
+from tests.foreign.process import ForeignEngine
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an engine is."""
+
+    url: str
+    token: str | None
+
+
+@pytest.fixture(scope="session", params=["embedded", "III_URL"])
+def address(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Address]:
+    """An engine without services that tests share."""
+    if request.param == "embedded":
+        engine = ForeignEngine(tmp_path_factory.mktemp("foreign"))
+        asyncio.run(engine.up())
+        yield Address(engine.url, engine.token)
+        engine.end()
+        return
+    if "III_URL" not in os.environ:
+        pytest.skip("III_URL is not set")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("III_URL is for one test process: use -n 0")
+    yield Address(os.environ["III_URL"], os.environ.get("III_TOKEN"))
+
+
+@contextmanager
+def held(address: Address, home: Path) -> Generator[None]:
+    """A cluster on an engine, held by a thread while others attach to it."""
+    started, done = threading.Event(), threading.Event()
+    failure: list[BaseException] = []
+
+    async def hold() -> None:
+        async with fx.local(2, url=address.url, token=address.token, home=str(home)):
+            started.set()
+            await asyncio.to_thread(done.wait)
+
+    def run() -> None:
+        try:
+            asyncio.run(hold())
+        except BaseException as error:
+            failure.append(error)
+            started.set()
+
+    holder = threading.Thread(target=run)
+    holder.start()
+    started.wait()
+    if failure:
+        raise failure[0]
+    try:
+        yield
+    finally:
+        done.set()
+        holder.join()
+
+
+@pytest.fixture(scope="module")
+def shared_foreign(address: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster with two workers on an engine that is not ours, for tests that kill nothing."""
+    home = tmp_path_factory.mktemp("foreign") / "home"
+    with held(address, home):
+        yield home
+
+
+@pytest.fixture
+async def foreign(shared_foreign: Path) -> AsyncIterator[fx.Cluster]:
+    """A connection to the shared cluster."""
+    async with fx.local(workers=0, home=str(shared_foreign)) as attached:
+        yield attached
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[ForeignEngine]:
+    """An engine of the test's own, to be killed."""
+    own = ForeignEngine(tmp_path)
+    await own.up()
+    yield own
+    own.end()
