@@ -178,7 +178,9 @@ class Connection:
 
         What `bind` raises refuses the trigger.
         """
-        from iii.trigger import TriggerHandler  # pyright: ignore[reportMissingTypeStubs]
+        from iii.trigger import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+            TriggerHandler,
+        )
 
         async def register(_: Any, config: Any) -> None:
             bind(config)
