@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -10,7 +11,7 @@ import typer
 
 from agentfx._errors import AgentfxError
 from agentfx.cli._show import err
-from agentfx.cluster import ClusterError, Engine, Home, find_engine, open_engine
+from agentfx.cluster import ClusterError, Engine, Home, find_engine, local, open_engine
 
 T = TypeVar("T")
 
@@ -44,35 +45,48 @@ class Where:
         return cls(url, token, Home.of(home))
 
 
-async def engine_of(where: Where) -> Engine:
-    """Connect to the engine, and say which it is.
+@asynccontextmanager
+async def engine_of(where: Where, *, workers: int = 0) -> AsyncGenerator[Engine]:
+    """The engine that runs; else one for this command alone, on the store of the home.
+
+    Args:
+        where: Which engine.
+        workers: How many to start beside an engine that is started here.
 
     Raises:
-        ClusterError: None is given, and none runs.
+        ClusterError: None is given, none runs, and there is neither a store nor work for one.
     """
     from agentfx._clock import SystemClock
 
     found = find_engine(where.url, where.token, where.home)
-    if found is None:
+    if found is not None:
+        say(f"engine: {found.url} ({found.how})")
+        async with await open_engine(found, SystemClock()) as engine:
+            yield engine
+        return
+    if not workers and not where.home.store.exists():
         raise ClusterError(
             f"no engine: none runs in {where.home.path}, and III_URL is not set; start one with "
             "`agentfx up`"
         )
-    err.print(f"engine: {found.url} ({found.how})", style="dim")
-    return await open_engine(found, SystemClock())
+    async with local(workers, home=str(where.home.path)) as cluster:
+        say(f"engine: {cluster.url} (started for this command, store in {where.home.path})")
+        yield cluster
 
 
 def ask(where: Where, name: str, data: dict[str, Any]) -> Any:
     """Ask the services of an engine one thing."""
 
     async def go() -> Any:
-        engine = await engine_of(where)
-        try:
+        async with engine_of(where) as engine:
             return await engine.request(name, data)
-        finally:
-            await engine.close()
 
     return run(go)
+
+
+def say(text: str) -> None:
+    """Tell people something beside the result, as one line."""
+    err.print(text, style="dim", soft_wrap=True)
 
 
 def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -85,7 +99,7 @@ def main() -> None:
     try:
         app()
     except AgentfxError as error:
-        err.print(f"agentfx: {error}", style="red", markup=False)
+        err.print(f"agentfx: {error}", style="red", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("agentfx: interrupted")

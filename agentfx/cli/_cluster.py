@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, ask, run
-from agentfx.cli._show import err, out, show
+from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, ask, run, say
+from agentfx.cli._show import out, show
 from agentfx.cluster import (
     ClusterError,
     EngineOptions,
@@ -48,11 +48,11 @@ def up(
             config=config,
             serve=serve or [],
         ) as cluster:
-            out.print(f"engine: {cluster.url}", markup=False)
-            out.print(f"token:  {cluster.token}", markup=False)
+            out.print(f"engine: {cluster.url}")
+            out.print(f"token:  {cluster.token}")
             labels = ", ".join(row["label"] for row in await cluster.workers())
             if serve:
-                out.print(f"serving: {', '.join(serve)}", markup=False)
+                out.print(f"serving: {', '.join(serve)}")
             out.print(f"workers: {labels or 'none'}; Ctrl-C leaves, the last user ends it")
             done = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -129,7 +129,7 @@ def worker(
     found = find_engine(where.url, where.token, where.home)
     if found is None:
         raise ClusterError("no engine: give --url, set III_URL, or start one with `agentfx up`")
-    err.print(f"engine: {found.url} ({found.how})", style="dim")
+    say(f"engine: {found.url} ({found.how})")
     options = WorkerOptions(
         name, found.url, found.token, slots, tasks or [],
         home=str(found.home.path) if found.home is not None else None, path=[""],
@@ -168,13 +168,13 @@ def dlq_list(
 def dlq_redrive(job: str, url: Url = None, token: Token = None, home: HomeOption = None) -> None:
     """Run a dead letter again."""
     answer: dict[str, Any] = ask(Where.of(url, token, home), "dead::redrive", {"job": job})
-    out.print(f"queued again: {job}", markup=False)
+    out.print(f"queued again: {job}")
     if answer["reopened"]:
-        out.print(f"its run is open again: agentfx resume {answer['run']}", markup=False)
+        out.print(f"its run is open again: agentfx resume {answer['run']}")
 
 
 @dlq_app.command("discard")
 def dlq_discard(job: str, url: Url = None, token: Token = None, home: HomeOption = None) -> None:
     """Take a job out of the dead letters for good."""
     ask(Where.of(url, token, home), "dead::discard", {"job": job})
-    out.print(f"discarded: {job}", markup=False)
+    out.print(f"discarded: {job}")

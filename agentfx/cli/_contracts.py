@@ -29,11 +29,11 @@ def gen(
         return
     source = write_module(registry)
     out_file.write_text(source)
-    err.print(f"{out_file}: {len(registry)} functions", markup=False)
+    err.print(f"{out_file}: {len(registry)} functions")
 
 
 async def _registry(where: Where) -> list[Known]:
-    async with await engine_of(where) as engine:
+    async with engine_of(where) as engine:
         return await read_registry(engine.connection)
 
 
@@ -41,11 +41,11 @@ def _check(file: Path, registry: list[Known]) -> None:
     try:
         before = published_in(file.read_text())
     except (OSError, ValueError, SyntaxError) as error:
-        err.print(f"{file} cannot be checked: {error}", style="red", markup=False)
+        err.print(f"{file} cannot be checked: {error}", style="red")
         raise typer.Exit(1) from None
     changes = compare(before, registry)
     for change in changes:
-        out.print(str(change), style="red" if change.kind == "breaking" else None, markup=False)
+        out.print(str(change), style="red" if change.kind == "breaking" else None)
     if changes:
         broken = sum(change.kind == "breaking" for change in changes)
         err.print(f"{len(changes)} changes, {broken} of them breaking: run `agentfx gen` again")

@@ -17,7 +17,7 @@ from agentfx.cli._app import (
     run,
 )
 from agentfx.cli._show import err, out, show
-from agentfx.cluster import load_program, local, resume, run_dist
+from agentfx.cluster import load_program, resume, run_dist
 from agentfx.interpreters import run_events, run_memory
 
 runs_app = typer.Typer(help="List runs, or prune old ones.", invoke_without_command=True)
@@ -54,11 +54,7 @@ def run_program(
 async def _run(
     effect: AnyEffect, where: Where, workers: int, run_id: str | None, *, fresh: bool
 ) -> Exit[Any, Any]:
-    if where.url is None and where.home.find() is None:
-        async with local(workers=workers, home=str(where.home.path)) as cluster:
-            err.print(f"engine: {cluster.url} (a local cluster for this run)", style="dim")
-            return await run_dist(effect, backend=cluster, run_id=run_id, fresh=fresh)
-    async with await engine_of(where) as engine:
+    async with engine_of(where, workers=workers) as engine:
         return await run_dist(effect, backend=engine, run_id=run_id, fresh=fresh)
 
 
@@ -66,6 +62,7 @@ async def _run(
 def resume_run(
     run_id: Annotated[str, typer.Argument(help="As `agentfx runs` lists it.")],
     program: Annotated[str | None, typer.Argument(help="MODULE:PROGRAM, if not stored.")] = None,
+    workers: Annotated[int, typer.Option(help="Workers of a cluster started for this run.")] = 2,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,
@@ -76,7 +73,7 @@ def resume_run(
     effect = load_program(program) if program else None
 
     async def go() -> Exit[Any, Any]:
-        async with await engine_of(Where.of(url, token, home)) as engine:
+        async with engine_of(Where.of(url, token, home), workers=workers) as engine:
             return await resume(run_id, effect, backend=engine)
 
     _finish(run(go), as_json=as_json)
@@ -140,16 +137,21 @@ def list_events(
     if follow:
         run(lambda: _follow(where, run_id))
         return
+    show(run(lambda: _events(where, run_id)), EVENT_COLUMNS, as_json=as_json)
+
+
+async def _events(where: Where, run_id: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    after = 0
-    while page := ask(where, "run::events", {"run": run_id, "after": after}):
-        rows += page
-        after = page[-1]["seq"]
-    show(rows, EVENT_COLUMNS, as_json=as_json)
+    async with engine_of(where) as engine:
+        after = 0
+        while page := await engine.request("run::events", {"run": run_id, "after": after}):
+            rows += page
+            after = page[-1]["seq"]
+    return rows
 
 
 async def _follow(where: Where, run_id: str) -> None:
-    async with await engine_of(where) as engine:
+    async with engine_of(where) as engine:
         async for event in run_events(engine, run_id):
             out.print_json(event.model_dump_json(exclude_none=True), indent=None)
 
@@ -168,11 +170,11 @@ def _finish(exit_: Exit[Any, Any], *, as_json: bool) -> None:
     if isinstance(exit_, Ok):
         value = exit_.value
         text = to_json(value, fallback=repr, indent=None if as_json else 2).decode()
-        out.print(text, markup=False, soft_wrap=True)
+        out.print(text, soft_wrap=True)
         return
     if as_json:
         text = to_json({"error": type(exit_.error).__name__, "message": str(exit_.error)}).decode()
-        out.print(text, markup=False, soft_wrap=True)
+        out.print(text, soft_wrap=True)
     else:
-        err.print(f"failed: {exit_.error!r}", style="red", markup=False)
+        err.print(f"failed: {exit_.error!r}", style="red", soft_wrap=True)
     raise typer.Exit(2)

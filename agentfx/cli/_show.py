@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# What is printed came from users, tasks and engines: `[x]` and `:x:` in it mean themselves.
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+WHOLE = frozenset({"id", "run", "job", "type", "status", "seq"})
 
 
 def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -27,7 +29,9 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     if not rows:
         out.print("nothing to list")
         return
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for name in columns:  # what one would copy stays whole, also on a narrow terminal
+        table.add_column(name, overflow="fold", no_wrap=name in WHOLE, min_width=len(name))
     for row in rows:
         # As text, never as markup: what a task or a failure is called is not ours to interpret.
         table.add_row(*(Text(_cell(name, row.get(name))) for name in columns))

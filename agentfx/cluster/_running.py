@@ -236,10 +236,16 @@ def load_program(name: str) -> AnyEffect:
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise ProgramError(f"no program {name}: {error}") from None
-    made = found if is_program(found) else found()
+        raise ProgramError(
+            f"no program {name}: {error}; name it MODULE:ATTRIBUTE, with a module that can be "
+            "imported from this folder"
+        ) from None
+    made = found() if callable(found) and not is_program(found) else found
     if not is_program(made):
-        raise ProgramError(f"{name} is no program, but {type(made).__name__}")
+        raise ProgramError(
+            f"{name} is no program, but {type(made).__name__}: name an effect, or a function "
+            "without parameters that returns one"
+        )
     return made
 
 

@@ -1,7 +1,9 @@
 """What can keep an engine from running."""
 
+from agentfx._errors import AgentfxError
 
-class EngineError(Exception):
+
+class EngineError(AgentfxError):
     """The engine could not start."""
 
 
