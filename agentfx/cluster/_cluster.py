@@ -298,8 +298,9 @@ class local:  # noqa: N801 - `async with local(workers=2) as cluster`
 
     async def __aenter__(self) -> Cluster:
         clock = SystemClock()
-        control = await start_supervisor(self._home, self._url, self._token, self._config, clock)
-        answer = await control.ask("attach")
+        control, answer = await start_supervisor(
+            self._home, self._url, self._token, self._config, clock
+        )
         if self._url is not None and answer["url"] != self._url:
             await control.close()
             raise ClusterError(

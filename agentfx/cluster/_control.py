@@ -109,6 +109,8 @@ class ControlClient:
         Raises:
             ControlError: It was refused, or the supervisor is gone.
         """
+        if self._listening.done():  # nobody would hear an answer
+            raise ControlError("the cluster's supervisor is gone")
         self._count += 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[self._count] = future

@@ -5,10 +5,11 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
-from agentfx.cluster._control import ControlClient
+from agentfx.cluster._control import ControlClient, ControlError
 from agentfx.cluster._home import Home
 
 START_SECONDS = 20.0
@@ -54,8 +55,8 @@ def find_engine(
 
 async def start_supervisor(
     home: Home, url: str | None, token: str | None, config: str | None, clock: Clock
-) -> ControlClient:
-    """Attach to the cluster of a home; one is started if none runs.
+) -> tuple[ControlClient, dict[str, Any]]:
+    """Attach to the cluster of a home; one is started if none runs. What it answered, too.
 
     Raises:
         ClusterError: It did not start; the message has the end of its log.
@@ -66,7 +67,10 @@ async def start_supervisor(
     while True:
         client = await attach(home)
         if client is not None:
-            return client
+            try:
+                return client, await client.ask("attach")
+            except ControlError:  # it is ending: another one starts when it is gone
+                await client.close()
         if process is None or process.poll() == 0:  # 0: another one was faster
             process = _spawn(home, url, token, config)
         if process.poll() not in (None, 0) or clock.monotonic() > deadline:

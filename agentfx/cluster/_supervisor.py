@@ -38,6 +38,7 @@ LINGER_SECONDS = 10.0
 STOP_SECONDS = 35.0
 START_POLL_SECONDS = 0.02
 START_FAILURES = 3
+LOCK_SECONDS = 0.1
 RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 10.0
 
@@ -334,6 +335,8 @@ class Supervisor:
     async def _serve(self, session: Session, request: dict[str, Any]) -> Any:
         match request.get("op"):
             case "attach":
+                if self._over.is_set():
+                    raise ControlError("this cluster ends")
                 session.attached = True
                 self._users += 1
                 return {"url": self._url, "token": self._token}
@@ -432,10 +435,13 @@ def supervise(
     """Run a supervisor, unless one runs in this home already; the exit status."""
     home.make()
     lock = FileLock(home.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return 0
+    while True:
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+            break
+        except Timeout:
+            if home.find() is not None:  # it serves; else it ends, and we come after it
+                return 0
     ready()
     try:
         asyncio.run(Supervisor(home, url, token, config, SystemClock()).run())
