@@ -417,9 +417,8 @@ let ids = 0;
  * @param {Node[]} children
  */
 function section(name, title, options, ...children) {
-  const id = `afx-${name}-${++ids}`;
-  const line = h("div", { class: "afx-title" }, h("h3", { id, text: title }), ...(options.beside ?? []));
-  return h("section", { class: `afx-${name}`, "aria-labelledby": id }, line, ...children);
+  const line = h("div", { class: "afx-title" }, h("h3", { text: title }), ...(options.beside ?? []));
+  return h("section", { class: `afx-${name}` }, line, ...children);
 }
 
 /** Sections beside each other where there is room. @param {string} name @param {HTMLElement[]} children */
@@ -1279,7 +1278,7 @@ function dead(view) {
   const none = h("p", { class: "afx-help", text: "None: no job of any run is parked." });
   const el = section("dead", "Dead letters of all runs", { beside: [none] }, help, scroll);
   const write = keyed(body, (key) => {
-    const job = h("span", { class: "afx-code" }), run = h("td", { class: "afx-code" }), reason = h("span", { class: "afx-tag" }), why = h("span"), died = h("td", { class: "afx-number" });
+    const job = h("span", { class: "afx-code" }), run = h("td", { class: "afx-run" }), reason = h("span", { class: "afx-tag" }), why = h("span"), died = h("td", { class: "afx-number" });
     const redrive = view.button("Redrive", `Redrive job ${key}`, () => ({ op: "redrive", job: key }), { busy: "Redriving…" });
     const discard = view.button("Discard", `Discard job ${key}`, () => ({ op: "discard", job: key }), { busy: "Discarding…", confirm: "Give it up for good?", danger: true });
     return { el: h("tr", { "data-job": key }, h("th", { scope: "row" }, h("span", { class: "afx-glyph", "aria-hidden": "true", text: GLYPHS.dead }), " ", job), h("td", {}, reason, " ", why), run, died, h("td", { class: "afx-acts" }, redrive, discard)), job, run, reason, why, died, redrive };

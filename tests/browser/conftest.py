@@ -17,7 +17,7 @@ NO_BROWSER = (
 NewPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # while it lives, its loop keeps asynchronous tests from theirs
 def browser() -> Generator[Browser]:
     path = browser_path()
     if path is None:
@@ -30,13 +30,13 @@ def browser() -> Generator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
     with jupyterlab(tmp_path_factory.mktemp("lab") / "light") as lab:
         yield lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dark_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
     folder = tmp_path_factory.mktemp("lab") / "dark"
     with jupyterlab(folder, theme="JupyterLab Dark") as lab:
