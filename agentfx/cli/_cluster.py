@@ -1,7 +1,9 @@
 """Commands about processes: up, down, engine, worker, ps, queues, dlq."""
 
 import asyncio
+import os
 import signal
+from secrets import token_urlsafe
 from typing import Annotated, Any
 
 import typer
@@ -80,19 +82,26 @@ def down(home: HomeOption = None) -> None:
 @app.command()
 def engine(
     config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
-    port: Annotated[int, typer.Option(help="Port on loopback.")] = 49134,
+    port: Annotated[
+        int | None, typer.Option(help="Port; that of the configuration, or 49134, without it.")
+    ] = None,
     services: Annotated[
         bool, typer.Option(help="Host the services, or leave them to `agentfx services`.")
     ] = True,
     token: Token = None,
     home: HomeOption = None,
 ) -> None:
-    """Run the embedded engine alone, in the foreground."""
+    """Run the embedded engine alone, in the foreground; without a token it makes one."""
     from agentfx.cluster import run_engine
 
     where = Where.of(None, token, home)
-    options = EngineOptions(str(where.home.path), port, token, config=config, services=services)
-    raise typer.Exit(run_engine(options))
+    wanted = token or os.environ.get("III_TOKEN") or token_urlsafe(24)
+    options = EngineOptions(str(where.home.path), port, wanted, config=config, services=services)
+
+    def ready(url: str) -> None:
+        out.print(f"export III_URL={url} III_TOKEN={wanted}", markup=False, soft_wrap=True)
+
+    raise typer.Exit(run_engine(options, ready))
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """Processes of this machine: engine, workers, the supervisor that keeps them, and drivers."""
 
+from collections.abc import Callable
+
 from agentfx.cluster._cluster import Cluster as Cluster
 from agentfx.cluster._cluster import Engine as Engine
 from agentfx.cluster._cluster import connect as connect
@@ -30,11 +32,11 @@ from agentfx.cluster._running import runs as runs
 from agentfx.cluster._running import start as start
 
 
-def run_engine(options: EngineOptions) -> int:
+def run_engine(options: EngineOptions, ready: Callable[[str], None] | None = None) -> int:
     """See `_engine_process`; imported when it is needed."""
     from agentfx.cluster._engine_process import run_engine as run
 
-    return run(options)
+    return run(options, ready)
 
 
 def run_services(options: ServicesOptions) -> int:

@@ -17,9 +17,10 @@ from agentfx.cluster._find import ClusterError, Found, find_engine, log_tail, st
 from agentfx.cluster._foreign import Manifest, read_manifest
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import DEFAULT_SLOTS
+from agentfx.cluster._refusal import reasons, size_of
 from agentfx.interpreters import Listener, OpenedRun, RunRequest
 
-JOIN_SECONDS = 20.0
+JOIN_SECONDS = 45.0
 SERVE_FAILURES = 2
 
 enclosing: contextvars.ContextVar["Engine | None"] = contextvars.ContextVar(
@@ -136,6 +137,7 @@ class Cluster(Engine):
     ) -> None:
         super().__init__(found, connection, clock, given)
         self._control, self._modules, self._slots = control, modules, slots
+        self._log_before = size_of(found.home.log) if found.home is not None else 0
 
     async def spawn(
         self, label: str | None = None, *, slots: int | None = None, owned: bool = True
@@ -248,10 +250,18 @@ class Cluster(Engine):
         wanted = set(labels)
         deadline = self._clock.monotonic() + JOIN_SECONDS
         while missing := wanted - {row["label"] for row in await self.workers()}:
-            if self._clock.monotonic() > deadline:
-                log = self.found.home.log if self.found.home is not None else "its log"
-                raise ClusterError(f"workers {', '.join(sorted(missing))} did not start: see {log}")
+            kept = await self._control.ask("workers")
+            if missing - kept.keys() or self._clock.monotonic() > deadline:
+                raise ClusterError(
+                    f"workers {', '.join(sorted(missing))} did not start: {self._why()}"
+                )
             await self._clock.sleep(0.005)
+
+    def _why(self) -> str:
+        home = self.found.home
+        if home is None:
+            return "their log says why"
+        return reasons(home.log, self._log_before) or f"see {home.log}"
 
     async def close(self) -> None:
         """Leave the cluster; the last user ends it."""

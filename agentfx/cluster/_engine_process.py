@@ -4,37 +4,43 @@ import asyncio
 import logging
 import os
 import signal
-import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from agentfx._clock import SystemClock
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import BROKEN, EngineOptions
 from agentfx.cluster._services import Services
-from agentfx.engine import Engine, EngineConfig, EngineError, load_config
-from agentfx.services import QueueSettings, SqliteStore, StateSettings, StoreError
+from agentfx.engine import Engine, EngineConfig, load_config
+from agentfx.services import QueueSettings, SqliteStore, StateSettings
+
+HOST, PORT = "127.0.0.1", 49134
 
 
-def run_engine(options: EngineOptions) -> int:
-    """Serve until SIGTERM; the exit status. A mistake is one line."""
+def run_engine(options: EngineOptions, ready: Callable[[str], None] | None = None) -> int:
+    """Serve until SIGTERM; the exit status.
+
+    Args:
+        options: How.
+        ready: Called with its address once it listens.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    try:
-        return asyncio.run(_serve(options))
-    except (EngineError, StoreError) as error:
-        print(f"agentfx engine: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        return 1
+    return asyncio.run(_serve(options, ready))
 
 
-async def _serve(options: EngineOptions) -> int:
+async def _serve(options: EngineOptions, ready: Callable[[str], None] | None) -> int:
     config = _config(options)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave.set)
-    engine = Engine(host=options.host, port=options.port, token=options.token, clock=SystemClock())
+    engine = Engine(host=config.host, port=config.port, token=options.token, clock=SystemClock())
     if not options.services:
         try:
             await engine.start()
+            if ready is not None:
+                ready(engine.url)
             await leave.wait()
         finally:
             await engine.stop()
@@ -48,6 +54,8 @@ async def _serve(options: EngineOptions) -> int:
     try:
         await services.start()
         await engine.start()  # last: whoever connects finds the services
+        if ready is not None:
+            ready(engine.url)
         await leave.wait()
         await services.stop()
     finally:
@@ -58,5 +66,7 @@ async def _serve(options: EngineOptions) -> int:
 
 def _config(options: EngineOptions) -> EngineConfig:
     if options.config is not None:
-        return load_config(Path(options.config))
-    return EngineConfig(options.host, options.port, StateSettings(), QueueSettings())
+        config = load_config(Path(options.config))
+    else:
+        config = EngineConfig(HOST, PORT, StateSettings(), QueueSettings())
+    return config if options.port is None else replace(config, port=options.port)

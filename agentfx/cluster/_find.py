@@ -11,8 +11,9 @@ from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
 from agentfx.cluster._control import ControlClient, ControlError
 from agentfx.cluster._home import Home
+from agentfx.cluster._refusal import reasons, size_of
 
-START_SECONDS = 20.0
+START_SECONDS = 45.0
 LOG_TAIL = 2000
 
 
@@ -62,6 +63,7 @@ async def start_supervisor(
         ClusterError: It did not start; the message has the end of its log.
     """
     home.make()
+    before = size_of(home.log)
     process: subprocess.Popen[bytes] | None = None
     deadline = clock.monotonic() + START_SECONDS
     while True:
@@ -75,7 +77,8 @@ async def start_supervisor(
             process = _spawn(home, url, token, config)
         if process.poll() not in (None, 0) or clock.monotonic() > deadline:
             process.terminate()
-            raise ClusterError(f"the cluster did not start: {log_tail(home)}")
+            why = reasons(home.log, before) or log_tail(home)
+            raise ClusterError(f"the cluster did not start: {why}")
         await clock.sleep(0.01)
 
 

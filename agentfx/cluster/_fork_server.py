@@ -18,15 +18,18 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from agentfx.backends import preload
+from agentfx._errors import AgentfxError
+from agentfx.backends import ConnectionFailedError, preload
 from agentfx.cluster._engine_process import run_engine
 from agentfx.cluster._foreign import run_foreign
 from agentfx.cluster._options import (
+    REFUSED,
     EngineOptions,
     ForeignOptions,
     ServicesOptions,
     WorkerOptions,
 )
+from agentfx.cluster._refusal import say_why
 from agentfx.cluster._services_process import run_services
 from agentfx.cluster._worker import run_worker
 
@@ -107,6 +110,11 @@ def _fork(request: dict[str, Any], leash: int, own: tuple[int, ...]) -> dict[str
         os.setsid()  # a group of its own, so that it can be killed with all it starts
         threading.Thread(target=_die_with, args=(leash,), daemon=True).start()
         status = MAIN[request["kind"]](request["options"])
+    except ConnectionFailedError as error:
+        say_why(error)  # the engine may be back the next time
+    except AgentfxError as error:
+        say_why(error)
+        status = REFUSED
     except BaseException:
         traceback.print_exc()
     finally:

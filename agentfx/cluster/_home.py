@@ -9,6 +9,12 @@ from pathlib import Path
 
 import psutil
 
+from agentfx._errors import AgentfxError
+
+
+class HomeError(AgentfxError):
+    """A folder cannot be the home of a cluster."""
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
@@ -44,11 +50,21 @@ class Home:
         return cls(Path(path or os.environ.get("AGENTFX_HOME") or ".agentfx"))
 
     def make(self) -> None:
-        """Make the folder."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = self.path / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
+        """Make the folder.
+
+        Raises:
+            HomeError: It cannot be written.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ignore = self.path / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+        except OSError as error:
+            raise HomeError(
+                f"{self.path} cannot be the home of a cluster ({error.strerror}): give --home, or "
+                "set AGENTFX_HOME, to a folder that you may write"
+            ) from error
 
     @property
     def store(self) -> Path:
@@ -78,7 +94,7 @@ class Home:
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
         if state.st_uid != os.getuid() or state.st_mode & 0o077:
-            raise PermissionError(f"{folder} belongs to somebody else: remove it, or set TMPDIR")
+            raise HomeError(f"{folder} belongs to somebody else: remove it, or set TMPDIR")
         return folder / f"{digest}.sock"
 
     def announce(self, discovery: Discovery) -> None:

@@ -9,6 +9,8 @@ BROKEN = 70
 """Exit status of an engine whose disk failed under a commit: start it again on what is there."""
 SERVED = 71
 """Exit status of services whose engine has others."""
+REFUSED = 78
+"""Exit status of a process that cannot do what it is started for: it has said why, in one line."""
 RESTART_ME = 75
 """Exit status of a worker that wants to be started again: a task holds one of its threads."""
 
@@ -60,16 +62,15 @@ class EngineOptions:
 
     Attributes:
         home: Where the store is.
-        port: 0 for any.
+        port: 0 for any, None for the one of the configuration.
         token: Clients have to send it.
         config: An iii configuration file.
         services: Whether it hosts the services, or leaves that to a worker.
     """
 
     home: str
-    port: int
+    port: int | None
     token: str | None
-    host: str = "127.0.0.1"
     config: str | None = None
     services: bool = True
 

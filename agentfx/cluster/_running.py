@@ -231,6 +231,8 @@ def load_program(name: str) -> AnyEffect:
         ProgramError: There is none.
     """
     module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ProgramError(f"{name} names no program: write MODULE:PROGRAM")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):

@@ -13,21 +13,20 @@ from pathlib import Path
 from secrets import token_hex
 
 from agentfx._clock import Clock, SystemClock
-from agentfx._errors import AgentfxError
 from agentfx.backends import CallError, Connection, LinkLostError
 from agentfx.cluster._connected_host import ConnectedHost
 from agentfx.cluster._find import ClusterError
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import BROKEN, INFO, SERVED, ServicesOptions
+from agentfx.cluster._refusal import say_why
 from agentfx.cluster._services import Services
-from agentfx.engine import EngineError, load_config
+from agentfx.engine import load_config
 from agentfx.services import (
     FunctionError,
     QueueSettings,
     SqliteStore,
     StateSettings,
     Store,
-    StoreError,
 )
 
 CHECK_SECONDS = 2.0
@@ -44,14 +43,14 @@ class ServedError(ClusterError):
 
 
 def run_services(options: ServicesOptions) -> int:
-    """Serve until SIGTERM; the exit status. A mistake is one line."""
+    """Serve until SIGTERM; the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("iii").setLevel(logging.CRITICAL)  # refusals are answers, not news
     try:
         return asyncio.run(_serve(options))
-    except (AgentfxError, EngineError, StoreError) as error:
-        _say(str(error))
-        return SERVED if isinstance(error, ServedError) else 1
+    except ServedError as error:
+        say_why(error)
+        return SERVED
 
 
 async def _serve(options: ServicesOptions) -> int:

@@ -15,6 +15,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from agentfx._clock import Clock, SystemClock
+from agentfx._errors import AgentfxError
 from agentfx.backends import CallError, Connection, ConnectionFailedError, LinkLostError
 from agentfx.cluster._control import ControlError, ControlServer, Session
 from agentfx.cluster._home import Discovery, Home
@@ -23,6 +24,7 @@ from agentfx.cluster._options import (
     BROKEN,
     DEFAULT_SLOTS,
     INFO,
+    REFUSED,
     SERVED,
     EngineOptions,
     ForeignOptions,
@@ -30,6 +32,8 @@ from agentfx.cluster._options import (
     WorkerOptions,
 )
 from agentfx.cluster._port import free_port
+from agentfx.cluster._refusal import say_why
+from agentfx.engine import load_config
 
 PING_SECONDS = 1.0
 PINGS_MISSED = 5
@@ -41,6 +45,10 @@ START_FAILURES = 3
 LOCK_SECONDS = 0.1
 RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 10.0
+
+
+class CoreRefusedError(AgentfxError):
+    """The engine, or the services, cannot start; they have said why."""
 
 
 @dataclass(eq=False, slots=True)
@@ -67,6 +75,7 @@ class _Core:
     child: Child
     failures: int = 0
     missed: int = 0
+    refused: bool = False
 
 
 class Supervisor:
@@ -89,6 +98,7 @@ class Supervisor:
         self._workers: dict[str, _Worker] = {}
         self._core: _Core | None = None  # None where the engine has services of somebody else
         self._connection: Connection | None = None
+        self._started = False
         self._over = asyncio.Event()
         self._labels = 0
         self._users = 0
@@ -99,6 +109,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._over.set)
+        if self._embedded:
+            self._choose_address()
         self._nursery = Nursery(self._home.log, self._over.set)
         await self._nursery.start()
         serving = asyncio.ensure_future(self._begin())
@@ -142,18 +154,25 @@ class Supervisor:
 
     async def _start_engine(self) -> None:
         if self._embedded:
-            kept = self._home.address()
-            self._token = kept[1] if kept else token_urlsafe(24)
-            port = free_port(kept[0] if kept else None)
-            self._home.keep_address(port, self._token)
-            self._url = f"ws://127.0.0.1:{port}"
             await self._keep_core()
             self._connection = await self._connect()
         else:
             self._connection = await self._connect()  # first: without an engine nothing starts
             await self._keep_core()
             await self._served()
+        self._started = True
         self._spawn(self._ping())
+
+    def _choose_address(self) -> None:
+        """The port that the configuration asks for, else that of before, else any."""
+        kept = self._home.address()
+        self._token = kept[1] if kept else token_urlsafe(24)
+        if self._config is not None:
+            port = load_config(Path(self._config)).port
+        else:
+            port = free_port(kept[0] if kept else None)
+        self._home.keep_address(port, self._token)
+        self._url = f"ws://127.0.0.1:{port}"
 
     async def _keep_core(self) -> None:
         self._core = _Core(await self._fork_core())
@@ -176,6 +195,8 @@ class Supervisor:
                 name = f"supervisor.{token_hex(4)}"
                 return await Connection.connect(self._url, self._token, name)
             except ConnectionFailedError:
+                if self._core is not None and self._core.refused:
+                    raise CoreRefusedError from None
                 if self._core is None or self._does_not_start(self._core):
                     raise
                 await self._clock.sleep(START_POLL_SECONDS)
@@ -185,8 +206,11 @@ class Supervisor:
 
         Raises:
             ConnectionFailedError: Ours do not start; the log says why.
+            CoreRefusedError: Ours cannot start; they have said why.
         """
         while not await self._answers():
+            if self._core is not None and self._core.refused:
+                raise CoreRefusedError
             if self._core is not None and self._does_not_start(self._core):
                 raise ConnectionFailedError(f"the services for {self._url} do not start")
             await self._clock.sleep(START_POLL_SECONDS)
@@ -210,6 +234,9 @@ class Supervisor:
                 return
             if status == SERVED:
                 self._core = None
+                return
+            if status == REFUSED and not self._started:
+                core.refused = True  # it never ran: nothing is gained by trying again
                 return
             steady = self._clock.monotonic() - started > STEADY_SECONDS or status == BROKEN
             core.failures = 0 if steady else core.failures + 1
@@ -285,8 +312,8 @@ class Supervisor:
 
     async def _keep_worker(self, worker: _Worker) -> None:
         while True:
-            await worker.child.ended
-            if worker.leaving or self._over.is_set():
+            status = await worker.child.ended
+            if worker.leaving or self._over.is_set() or status == REFUSED:
                 self._workers.pop(worker.options.label, None)
                 return
             steady = self._clock.monotonic() - worker.started_at > STEADY_SECONDS
@@ -348,11 +375,7 @@ class Supervisor:
                 self._core.failures = 0  # asked for: no sign that it cannot start
                 return self._core.child.signal(signal.SIGKILL)
             case "workers":
-                return {
-                    label: worker.child.pid
-                    for label, worker in self._workers.items()
-                    if not worker.child.ended.done()
-                }
+                return {label: worker.child.pid for label, worker in self._workers.items()}
             case "status":
                 return self._status()
             case "down":
@@ -445,8 +468,10 @@ def supervise(
     ready()
     try:
         asyncio.run(Supervisor(home, url, token, config, SystemClock()).run())
-    except (ConnectionFailedError, OSError) as error:
-        print(f"agentfx: {error}", file=sys.stderr)  # noqa: T201 - into the cluster's log
+    except CoreRefusedError:
+        return 1
+    except AgentfxError as error:
+        say_why(error)
         return 1
     finally:
         lock.release()

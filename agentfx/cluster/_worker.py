@@ -15,7 +15,7 @@ import psutil
 from agentfx._clock import Clock, SystemClock
 from agentfx.algebra import AnyTask, failure_schemas
 from agentfx.backends import CallError, Connection, LinkLostError
-from agentfx.cluster._bundle import load_bundle, tasks_of
+from agentfx.cluster._bundle import BundleError, load_bundle, tasks_of
 from agentfx.cluster._executor import Executor
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import RESTART_ME, WorkerOptions
@@ -56,7 +56,7 @@ class _Worker:
 
     async def run(self) -> int:
         for module in self._options.modules:
-            self._brought.update(tasks_of(module))
+            self._brought.update(_imported(module))
         self._loop = asyncio.get_running_loop()
         self._executor = Executor(
             self._options.label, self._options.slots, self._find, self._clock, self._report
@@ -217,6 +217,16 @@ class _Worker:
             await self._connection.call(function_id, {"worker": self._id}, timeout_seconds=2.0)
         except (CallError, LinkLostError):
             return  # without services there is nobody to tell
+
+
+def _imported(module: str) -> dict[str, AnyTask]:
+    try:
+        return tasks_of(module)
+    except Exception as error:
+        raise BundleError(
+            f"cannot import {module}, whose tasks a worker should have: {type(error).__name__}: "
+            f"{error}; name a module that imports in {os.getcwd()}"  # noqa: PTH109
+        ) from error
 
 
 def _contract(task: AnyTask) -> dict[str, Any]:

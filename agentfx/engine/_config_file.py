@@ -25,7 +25,7 @@ def parse(path: Path, environ: Mapping[str, str]) -> EngineConfig:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from error
+        raise ConfigError(f"{path} is not YAML: {_in_one_line(error)}") from error
     try:
         return _config(_File.model_validate(_expanded(raw or {}, path, environ)))
     except ValidationError as error:
@@ -237,6 +237,12 @@ def _scalar(text: str) -> Json:
     if text in ("true", "false"):
         return text == "true"
     return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem} in line {error.problem_mark.line + 1}"
+    return str(error).splitlines()[0]
 
 
 def _explained(detail: ErrorDetails) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from agentfx._errors import AgentfxError
 from agentfx.services._run_rows import JobRows, RosterRows, RunRows
 from agentfx.services._session_rows import SessionRows
 
 T = TypeVar("T")
 
 
-class StoreError(Exception):
+class StoreError(AgentfxError):
     """A store could not be opened, or an operation could not be made durable."""
 
 

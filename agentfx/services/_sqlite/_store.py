@@ -11,8 +11,13 @@ from filelock import FileLock, Timeout
 
 from agentfx.services._sqlite._migrations import migrate
 from agentfx.services._sqlite._transaction import SqliteTransaction
-from agentfx.services._sqlite._writer import Writer
-from agentfx.services._store import StoreError, StoreLockedError, Transaction
+from agentfx.services._sqlite._writer import Writer, primary_code
+from agentfx.services._store import (
+    StorageFullError,
+    StoreError,
+    StoreLockedError,
+    Transaction,
+)
 
 T = TypeVar("T")
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -43,18 +48,25 @@ class SqliteStore:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise StoreLockedError(
-                f"{path} is open in another engine: `agentfx ps` shows it, `agentfx down` ends it"
+                f"{path} is open in another engine: end that one (`agentfx down`, if it is a "
+                "cluster), or give another --home"
             ) from None
         try:
-            self._writing = _open(path)
-            migrate(self._writing, str(path))
-            self._reading = _open(path)
-            self._reading.execute("PRAGMA query_only = ON")
+            self._open_both(path)
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise _why_not(path, error) from error
         except BaseException:
             self._lock.release()
             raise
         self._writer = Writer(self._writing, loop or asyncio.get_running_loop(), on_broken)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="agentfx-store-read")
+
+    def _open_both(self, path: Path) -> None:
+        self._writing = _open(path)
+        migrate(self._writing, str(path))
+        self._reading = _open(path)
+        self._reading.execute("PRAGMA query_only = ON")
 
     def write(self, operation: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """See `Store.write`."""
@@ -111,6 +123,19 @@ def _filesystem(path: Path) -> str | None:
 
 def _is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _why_not(path: Path, error: sqlite3.Error) -> StoreError:
+    match primary_code(error):
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return StoreError(
+                f"{path} is no store of agentfx, or is damaged ({error}): move it away, or give "
+                "another --home"
+            )
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return StorageFullError(f"{path} cannot be written ({error}): make room on its disk")
+        case _:
+            return StoreError(f"{path} cannot be opened ({error}): give another --home")
 
 
 def _open(path: Path) -> sqlite3.Connection:
