@@ -65,7 +65,7 @@ def test_no_engine(agentfx: Command, command: str) -> None:
 def test_an_engine_that_does_not_answer(agentfx: Command) -> None:
     line = agentfx.refused("ps", "--url", "ws://127.0.0.1:1")
     assert line.startswith("no engine answers at ws://127.0.0.1:1")
-    assert line.endswith("start one with `agentfx up`")
+    assert line.endswith("`agentfx up` starts one in this folder")
     assert "no cluster runs in" in agentfx.refused("down")
 
 
