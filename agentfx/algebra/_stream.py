@@ -123,7 +123,8 @@ class Of(Stream[A]):
 
     def text(self) -> str:
         """See `Structure.text`."""
-        items = ", ".join(map(brief, self.items)) if len(self.items) < 6 else f"{len(self.items):,}"
+        many = len(self.items) > 5
+        items = f"{len(self.items):,} items" if many else ", ".join(map(brief, self.items))
         return f"Stream.of({items})"
 
 

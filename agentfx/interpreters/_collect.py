@@ -137,8 +137,9 @@ class Collecting:
             await self._take(await self._batch())
         # After a failure the run may be redriven: its fences go when it does.
         if isinstance(self._flow.exit, Ok) and self._noted > replayed:
-            for stage in self._raised:
-                await self._tape.drop_fence(self._place(stage))
+            for place in map(self._place, self._raised):
+                if place[0] != SHARED_FENCES:
+                    await self._tape.drop_fence(place)
 
     def _all_at_once(self, items: Iterable[Any]) -> list[Action]:
         """Items that are known beforehand: nothing happens between two of them."""

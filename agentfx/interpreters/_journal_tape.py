@@ -3,6 +3,7 @@
 from agentfx.interpreters._backend import Backend, JournalStep
 from agentfx.interpreters._journal import Journal
 from agentfx.interpreters._tape import Note, Place
+from agentfx.jobs import SHARED_FENCES
 from agentfx.streams import Claim, Verdict, claim_operations, decide, epoch_of, raise_operations
 
 
@@ -37,7 +38,8 @@ class JournalTape:
         """See `Tape.claim`."""
         wish = Claim(claimant, self._epoch)
         before = await self._backend.update_state(*place, claim_operations(epoch, step, wish))
-        if before is None:  # the stream is over: its fence is gone, and stays so
+        if before is None and place[0] != SHARED_FENCES:
+            # The stream is over: its fence is gone, and stays so.
             await self._backend.delete_state(*place)
         return decide(before, epoch, step, wish)
 
