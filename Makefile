@@ -3,10 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-.PHONY: demo test lint type unit bench chaos lock clean
+WALKTHROUGHS := $(patsubst %.py,%.ipynb,$(wildcard notebooks/[0-9]*.py))
+
+.PHONY: demo lab notebooks test lint type unit bench chaos lock clean
 
 demo: $(MARK)-core
 	$(BIN)/agentfx demo fanout
+
+# JupyterLab on the walkthroughs; JUPYTER_OPTIONS="--no-browser" and the like are handed on.
+lab: notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(JUPYTER_OPTIONS) notebooks/01_effects_types_contracts.ipynb
+
+notebooks: $(WALKTHROUGHS)
+
+# A notebook in which somebody worked is kept, beside the new one.
+notebooks/%.ipynb: notebooks/%.py | $(MARK)-dev
+	@if test -e $@; then mv $@ notebooks/$*.old.ipynb; echo "kept your copy: notebooks/$*.old.ipynb"; fi
+	$(BIN)/jupytext --quiet --to ipynb --update-metadata '{"jupytext":null}' $<
 
 test: $(MARK)-dev lint type unit
 
@@ -48,6 +61,9 @@ lock:
 	  --python-version 3.11 --group build -o requirements/core.txt
 	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --all-extras --group dev -o requirements/dev.txt
+	uv pip compile pyproject.toml --universal --no-annotate --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra notebook --group lab -c requirements/dev.txt -o binder/requirements.txt
+	echo ".[notebook]" >> binder/requirements.txt
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
