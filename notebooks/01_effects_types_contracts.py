@@ -197,7 +197,7 @@ async def main() -> None:
     await fx.run_dist(fx.for_each_par([1, 2], fx.succeed, 2))
 """
 
-# %%
+# %% tags=["once"]
 import subprocess
 import sys
 import tempfile
@@ -353,3 +353,6 @@ assert longest.contract.request_schema["properties"]["modules"]["maxItems"] == 3
 assert (await fx.run_memory(longest(["heapq", "this"]))).error == NoDoc(module="this")
 four = await fx.run_memory(longest(["json", "heapq", "sqlite3", "asyncio"]))
 assert four.error.where == "input"
+
+# %% [markdown]
+# Next: [2 · One program, two places](02_memory_and_dist.ipynb), here and on workers.

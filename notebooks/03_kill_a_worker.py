@@ -241,3 +241,6 @@ async for event in risky.events():
 # %workers kill $event.worker
 lost = await risky.result()
 assert (lost.error.reason, lost.error.task) == ("lost", "photos::print")
+
+# %% [markdown]
+# Next: [4 · Kill the kernel and resume](04_kill_the_kernel.ipynb), where the notebook itself dies.

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from agentfx._clock import Clock, SystemClock
-from agentfx.algebra import AnyEffect, Exit
+from agentfx.algebra import AnyEffect, Exit, is_task, task_named
 from agentfx.cluster import Cluster, ClusterError, Engine, Home, connect, find_engine, local, start
 from agentfx.interpreters import Run, caller_loop
 from agentfx.notebook._loop import LoopThread
 
 T = TypeVar("T")
 DEFAULT_WORKERS = 2
+MOST_LETTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,19 @@ class Kit:
     async def request(self, name: str, data: dict[str, Any]) -> Any:
         """Ask the services anything; see `agentfx::*` in the reference."""
         return await (await self.engine()).request(name, data)
+
+    async def redrive(self, job: str) -> dict[str, Any]:
+        """Run a dead letter again, with this kernel's code as it is now if it has the task.
+
+        Raises:
+            BackendError: There is no such dead letter, or its run went on past it.
+        """
+        engine = await self.engine()
+        letters = await engine.request("dead::list", {"limit": MOST_LETTERS})
+        task = next((row["task"] for row in letters if row["id"] == job), "")
+        code = engine.bring_code() if is_task(task_named(task)) else None
+        answer: dict[str, Any] = await engine.request("dead::redrive", {"job": job, "code": code})
+        return answer
 
     async def leave(self) -> None:
         """Let go of the engine; a cluster ends with its last user."""

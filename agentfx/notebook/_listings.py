@@ -108,7 +108,8 @@ def redrive(job: str, *, kit: Kit | None = None) -> str:
         What happens now, in a sentence.
     """
     found = _dead_job(kit, job)
-    answer = _request(kit, "dead::redrive", {"job": found})
+    chosen = kit or the_kit()
+    answer = chosen.call(chosen.redrive(found))
     if answer["reopened"]:
         return f"queued again; its run is open again: %resume {answer['run']}"
     return f"queued again: {found}"

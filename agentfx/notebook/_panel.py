@@ -152,7 +152,7 @@ class RunPanel:
         return f"started {label}"
 
     async def _redrive(self, message: dict[str, Any]) -> str:
-        answer = await self._kit.request("dead::redrive", {"job": str(message["job"])})
+        answer = await self._kit.redrive(str(message["job"]))
         if answer["reopened"]:
             return f"queued again; its run is open again: %resume {answer['run']}"
         return "queued again"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
-from agentfx.algebra import AnyEffect, Exit, Ok, brief
+from agentfx.algebra import AnyEffect, Err, Exit, Ok, brief
 from agentfx.cluster import Cluster, Engine, load_program
 from agentfx.interpreters import BackendError, run_memory
 from agentfx.jobs._event import Event
@@ -269,6 +269,7 @@ class Runner:
                 await asyncio.wait({running}, timeout=WAKE_SECONDS)
             exit_ = running.result()
             watched.view.result(result_text(exit_))
+            watched.view.failed_at(exit_.at if isinstance(exit_, Err) else None)
             return exit_
         finally:
             running.cancel()

@@ -41,6 +41,7 @@ class Tree:
         self.root = Node("", None, "scope", begun=True)
         self._nodes: dict[str, Node] = {}
         self._dirty: dict[str, Node] = {}
+        self._blamed: list[Node] = []
         self._pages: dict[str, set[int]] = {}
         self._hidden = 0
         self._fan_outs: dict[str, Node] = {}
@@ -90,6 +91,10 @@ class Tree:
 
     def attached(self) -> None:
         """Another driver goes on: what is done is on record, and not run again."""
+        for node in self._blamed:
+            node.failed = False  # a job in it was redriven, or its failure would stand
+            self._touch(node)
+        self._blamed.clear()
         for node in self._nodes.values():
             if node.keep():
                 self._touch(node)
@@ -100,6 +105,7 @@ class Tree:
             node.closed = True
             if failed_at and f"{failed_at}/".startswith(f"{node.path}/") and not node.is_leaf:
                 node.failed = True
+                self._blamed.append(node)
             self._dirty[node.path] = node
 
     def kept(self) -> int:

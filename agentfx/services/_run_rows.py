@@ -228,8 +228,13 @@ class JobRows(Protocol):
         """`open`, or how a job is settled; None for one that is not known."""
         ...
 
-    def revive(self, job: str) -> int:
-        """Make a dead job an open one, as if it had never been lost; its hand-overs so far."""
+    def revive(self, job: str, code: str | None) -> int:
+        """Make a dead job an open one, as if it had never been lost; its hand-overs so far.
+
+        Args:
+            job: Its id.
+            code: The version of code that it needs from now on.
+        """
         ...
 
     def forget(self, job: str) -> None:

@@ -291,3 +291,28 @@ def test_output_is_kept_without_terminal_codes() -> None:
 def test_letters_are_counted() -> None:
     assert run_lengths(b"dddwr....") == "3d1w1r4."
     assert run_lengths(b"") == ""
+
+
+def test_a_failure_that_was_mended_is_forgotten() -> None:
+    about = {"run": "r", "path": "1/0", "index": 0, "job": "j#1", "task": "t::f", "worker": "w1"}
+    view = fed(
+        [
+            {"seq": 1, "at": 1.0, "run": "r", "type": "run_started"},
+            {"seq": 2, "at": 1.0, "run": "r", "type": "step_started", "path": "1", "count": 1},
+            {"seq": 3, "at": 1.1, "type": "job_queued", **about},
+            {"seq": 4, "at": 1.2, "type": "job_dead", "error": "TaskError", **about},
+            {"seq": 5, "at": 1.3, "run": "r", "type": "run_ended", "error": "TaskError"},
+        ]
+    )
+    view.failed_at("1/0")
+    assert tables(view)["nodes"]["1"]["state"] == "failed"
+    fed(
+        [
+            {"seq": 6, "at": 2.0, "type": "job_redriven", **about},
+            {"seq": 7, "at": 2.0, "run": "r", "type": "run_attached"},
+            {"seq": 8, "at": 2.1, "type": "job_done", "attempt": 1, "delivery": 2, **about},
+            {"seq": 9, "at": 2.2, "run": "r", "type": "run_ended"},
+        ],
+        view,
+    )
+    assert tables(view)["nodes"]["1"]["state"] == "done"

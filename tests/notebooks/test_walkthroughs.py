@@ -1,5 +1,6 @@
 """Every walkthrough is executed in a real kernel; its cells assert what its text claims."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -7,11 +8,22 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.notebook.kernel import started_kernel
 from tests.notebooks.walkthrough import FOLDER, SOURCES, opened, read, tags
 from tests.waiting import eventually
 
 walkthroughs = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+def cluster_of(folder: Path) -> list[psutil.Process]:
+    """Processes of the cluster that runs in a folder."""
+    try:
+        found = json.loads((folder / ".agentfx" / "cluster.json").read_text())
+    except FileNotFoundError:
+        return []
+    supervisor = psutil.Process(found["pid"])
+    return [supervisor, *supervisor.children(recursive=True)]
 
 
 @pytest.mark.slow
@@ -24,9 +36,33 @@ async def test_it_runs_unclicked_and_again_and_leaves_no_process(
     with opened(source, tmp_path) as walkthrough:
         walkthrough.run()
         walkthrough.run(without="once")
-        engine = json.loads((tmp_path / ".agentfx" / "cluster.json").read_text())["pid"]
-        processes = [psutil.Process(engine), *psutil.Process(engine).children(recursive=True)]
+        processes = cluster_of(tmp_path)
     await eventually(lambda: not any(process.is_running() for process in processes))
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+def test_the_kernel_of_the_fourth_is_restarted_where_it_says_so(tmp_path: Path) -> None:
+    notebook = read(FOLDER / "04_kill_the_kernel.py")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    setup = [cell.source for cell in code[:4]]  # which the text says to run again
+    (work,) = (cell.source for cell in code if "restart" in tags(cell))
+    (claim,) = (cell.source for cell in code if "restarted" in tags(cell))
+    diary = tmp_path / "translations.txt"
+    with started_kernel(tmp_path) as kernel:
+        for source in setup:
+            kernel.run(source)
+        kernel.start(work, cell="now-you")
+        begun = lambda: diary.exists() and len(diary.read_text().splitlines()) > 4  # noqa: E731
+        asyncio.run(eventually(begun))
+        kernel.restart()
+        for source in setup:
+            kernel.run(source)
+        ran = kernel.run(work, cell="now-you")
+        assert "this cell's unfinished run" in ran.text
+        assert "0 finished jobs run again" in ran.shown[-1]["text/plain"]
+        kernel.run(claim)
 
 
 @walkthroughs

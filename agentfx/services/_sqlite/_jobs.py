@@ -150,13 +150,13 @@ class SqliteJobs:
         row = self.connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
         return None if row is None else str(row[0])
 
-    def revive(self, job: str) -> int:
+    def revive(self, job: str, code: str | None) -> int:
         """See `JobRows.revive`."""
         row = self.connection.execute(
             "UPDATE jobs SET state = 'open', outcome = NULL, voided = deliveries, "
-            "shared_losses = 0, lone_losses = 0, passed = 0 WHERE id = ? AND state = 'dead' "
-            "RETURNING deliveries",
-            (job,),
+            "shared_losses = 0, lone_losses = 0, passed = 0, code = ? "
+            "WHERE id = ? AND state = 'dead' RETURNING deliveries",
+            (code, job),
         ).fetchone()
         return int(row[0])
 

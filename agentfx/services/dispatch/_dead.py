@@ -1,6 +1,6 @@
 """Dead letters: parked jobs that can be run again once what killed them is mended."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import orjson
 
@@ -9,7 +9,7 @@ from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import DeadRow, EventRow, RunRow
 from agentfx.services._store import Transaction
 from agentfx.services.dispatch._core import Core
-from agentfx.services.dispatch._messages import JobName, Limit
+from agentfx.services.dispatch._messages import JobName, Limit, Redrive
 from agentfx.services.dispatch._runs import found
 from agentfx.wire import Json
 
@@ -25,11 +25,12 @@ class DeadLetters:
         rows = await self._core.store.read(lambda t: t.jobs.dead(message.limit))
         return [_listed(row) for row in rows]
 
-    async def redrive(self, message: JobName, caller: str | None) -> Json:
+    async def redrive(self, message: Redrive, caller: str | None) -> Json:
         """Run a dead letter again.
 
         A run that waits for it gets its outcome. A run that ended with exactly this failure is
         reopened, and goes on when it is resumed. A run that went on past it is left alone.
+        A job that came with its author's code runs with the code that the author has now.
         """
         core, now = self._core, self._core.clock.wall()
 
@@ -41,7 +42,10 @@ class DeadLetters:
             if row.ended_its_run:
                 t.runs.reopen(run.no)
                 t.runs.drop_steps(run.no, _derived(job))
-            handed = t.jobs.revive(job.id)
+            if message.code is not None and job.code is not None:
+                job = replace(job, code=message.code)
+                t.runs.needs(run.no, {message.code})
+            handed = t.jobs.revive(job.id, job.code)
             t.jobs.record([EventRow("job_redriven", now, job=job.id)])
             return run, job, handed, row.ended_its_run
 

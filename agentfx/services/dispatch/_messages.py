@@ -245,6 +245,14 @@ class JobName:
 
 
 @dataclass(frozen=True, slots=True)
+class Redrive:
+    """A dead letter to run again; `code` is the version that its author has now, if any."""
+
+    job: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """How many rows."""
 

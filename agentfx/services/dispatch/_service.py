@@ -30,6 +30,7 @@ from agentfx.services.dispatch._messages import (
     PutSteps,
     ReadEvents,
     ReadRun,
+    Redrive,
     Rejoin,
     RunEpoch,
     RunName,
@@ -175,7 +176,7 @@ class DispatchService:
             "worker::kill_asked": (WorkerName, workers.kill_asked),
             "workers::list": (Limit, workers.list),
             "dead::list": (Limit, dead.list),
-            "dead::redrive": (JobName, dead.redrive),
+            "dead::redrive": (Redrive, dead.redrive),
             "dead::discard": (JobName, dead.discard),
             "queues::list": (Limit, dead.queues),
         }

@@ -218,3 +218,13 @@ async def test_dead_letters_survive_a_restart(kit: Kit) -> None:
     await kit.call("dead::redrive", job=job().id)
     await kit.passes(7)
     await eventually(lambda: again.starts == [start_of(job(), 2)])
+
+
+async def test_a_redriven_job_needs_the_code_that_its_author_has_now(kit: Kit) -> None:
+    worker, driver = await opened(kit)
+    await kill(worker, driver, job(code="v1"))
+    await kit.call("dead::redrive", job=job().id, code="v2")
+    await eventually(lambda: worker.starts == [start_of(job(), 2)])
+    assert worker.running[start_of(job(), 2)]["code"] == "v2"
+    await kit.call("runs::prune")
+    assert kit.kept_code[-1][0] == {"v1", "v2"}
