@@ -35,6 +35,10 @@ class Published:
     errors: Mapping[str, Any] = field(default_factory=dict[str, Any])
     language: str | None = None
 
+    def schemas(self) -> list[Any]:
+        """All of its schemas."""
+        return [self.request, self.response, *self.errors.values()]
+
 
 class RemoteContract(Protocol):
     """The way of a function's values to JSON and back; both ways are checked."""

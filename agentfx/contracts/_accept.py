@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -158,7 +157,7 @@ _WITHIN: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda value, bound: value > bound,
     "le": lambda value, bound: value <= bound,
     "lt": lambda value, bound: value < bound,
-    "multiple_of": lambda value, bound: not Decimal(repr(value)) % Decimal(repr(bound)),
+    "multiple_of": t.is_multiple,
 }
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from agentfx._errors import AgentfxError
-from agentfx.contracts._names import class_words, fields
+from agentfx.contracts._names import IMPORTABLE, class_words, fields
 from agentfx.contracts._published import Known, published_text
 from agentfx.contracts._read import read_schema
 from agentfx.contracts._shape import Anything, Mapping, Record
 from agentfx.contracts._write import (
-    IMPORTABLE,
     Types,
     Writer,
     docstring,
@@ -48,6 +47,7 @@ class _Signature:
 
     Attributes:
         parameters: Source, after `self`.
+        about: What the function does, and what its parameters are.
         takes: Name of the input's type.
         gives: Name of the result's type.
         fails: Source of the union of its failures.
@@ -55,6 +55,7 @@ class _Signature:
     """
 
     parameters: str
+    about: str
     takes: str
     gives: str
     fails: str
@@ -69,7 +70,7 @@ def write_module(registry: Sequence[Known]) -> str:
     """
     if not registry:
         raise GenError("no function in the registry declares a contract")
-    module = _Module()
+    module = _Module(registry)
     body = [module.function(known) for known in sorted(registry, key=lambda known: known.id)]
     table = ",\n".join(module.table)
     source = "\n\n".join(
@@ -86,8 +87,9 @@ def write_module(registry: Sequence[Known]) -> str:
 
 
 class _Module:
-    def __init__(self) -> None:
-        self.writer = Writer(module_names())
+    def __init__(self, registry: Sequence[Known]) -> None:
+        schemas = [schema for known in registry for schema in known.published.schemas()]
+        self.writer = Writer(module_names(schemas))
         self.table: list[str] = []
         self.overloads: list[str] = []
         self._failures: dict[tuple[str, str], str] = {}
@@ -105,7 +107,7 @@ class _Module:
             f"{signature.gives}, {{{failures}}}, {language})"
         )
         return "\n\n".join(
-            _protocol(name, kind, signature, known)
+            _protocol(name, kind, signature, known.id)
             for name, kind in ((callable_name, "Effect"), (job_name, "Replayable"))
         )
 
@@ -129,7 +131,8 @@ class _Module:
             for name, schema in sorted(published.errors.items())
         }
         fails = " | ".join([*dict.fromkeys(failures.values()), _ALWAYS])
-        return _Signature(parameters, takes, gives, fails, failures)
+        about = _about(known.description, request)
+        return _Signature(parameters, about, takes, gives, fails, failures)
 
     def _types(self, schema: Any, words: str) -> Types:
         return self.writer.types(read_schema(True if schema is None else schema, words))
@@ -153,7 +156,8 @@ class _Module:
             shape = types.resolved(types.shapes.root)
             record = shape if isinstance(shape, Record) else Record(words, ())
             body = types.body(record, of_failure=True)
-            taken = self.writer.names.take(name)
+            # A name that starts with an underscore may mean something to Python.
+            taken = None if name.startswith("_") else self.writer.names.take(name)
             if taken != name:
                 taken = self.writer.names.take(class_words(words))
             self.writer.classes.append(f"class {taken}(Failure):\n{body}\n")
@@ -161,14 +165,24 @@ class _Module:
         return self._failures[key]
 
 
-def _protocol(name: str, kind: str, signature: _Signature, known: Known) -> str:
-    doc = docstring(known.description, "        ") or "        ...\n"
+def _protocol(name: str, kind: str, signature: _Signature, function_id: str) -> str:
     return (
         f"class {name}(Protocol):\n"
-        f"{docstring(f'How {one_line(known.id)} is called.', '    ')}\n"
+        f"{docstring(f'How {one_line(function_id)} is called.', '    ')}\n"
         f"    def __call__(self{signature.parameters}) -> "
-        f"{kind}[{signature.gives}, {signature.fails}]:\n{doc}        ...\n"
+        f"{kind}[{signature.gives}, {signature.fails}]:\n"
+        f"{docstring(signature.about, '        ')}        ...\n"
     )
+
+
+def _about(description: str, request: Types) -> str:
+    shape = request.resolved(request.shapes.root)
+    if not isinstance(shape, Record):
+        return description
+    names = fields(field.name for field in shape.fields)
+    given = [(names[one.name], one.description) for one in shape.fields if one.description]
+    lines = [f"    {name}: {' '.join(text.split())}" for name, text in given]
+    return "\n".join([description, "", "Args:", *lines]) if lines else description
 
 
 def _parameters(types: Types, takes: str) -> str:
@@ -183,16 +197,12 @@ def _parameters(types: Types, takes: str) -> str:
         return ""
     names = fields(field.name for field in shape.fields)
     given = [
-        f"{_parameter(names[field.name])}: {types.expression(field.shape)}"
+        f"{names[field.name]}: {types.expression(field.shape)}"
         + ("" if field.required else " = ...")
         for field in shape.fields
     ]
     types.whys()
     return f", *, {', '.join(given)}"
-
-
-def _parameter(name: str) -> str:
-    return f"{name}_" if name == "self" else name
 
 
 _REMOTE = '''def remote(

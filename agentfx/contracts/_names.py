@@ -3,15 +3,35 @@
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pydantic import BaseModel
 
 from agentfx.algebra import Failure
+from agentfx.wire import is_array, is_object
+
+IMPORTABLE = {
+    "typing": ("Annotated", "Any", "Literal", "Protocol", "TypeAlias", "overload"),
+    "typing_extensions": ("TypeAliasType",),
+    "pydantic": ("Field",),
+    "agentfx": ("ContractViolation", "Effect", "Failure", "Replayable", "TaskError"),
+    "agentfx.contracts": (
+        "Boolean", "Date", "DateTime", "ExactlyOne", "Given", "Integer", "Model", "Nothing",
+        "Number", "Time", "TypedContract", "Unique", "Uuid", "multiple_of", "one_of_values",
+        "typed_remote",
+    ),
+}  # fmt: skip
+"""Names that generated code may import, by module."""
+IMPORTED = frozenset(name for names in IMPORTABLE.values() for name in names)
+RESERVED = frozenset(dir(builtins)) | set(keyword.kwlist)
+"""Names that no class of a generated module may take."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
-_TAKEN_BY_MODELS = frozenset(dir(BaseModel))
-_TAKEN_BY_FAILURES = frozenset(dir(Failure)) | {"args"}
+# A field hides what its class's annotations would find under its name.
+_IN_ANNOTATIONS = IMPORTED | {"str", "float", "list", "tuple", "dict", "self"}
+_TAKEN_BY_MODELS = _IN_ANNOTATIONS | set(dir(BaseModel))
+_TAKEN_BY_FAILURES = _IN_ANNOTATIONS | set(dir(Failure)) | {"args"}
 
 
 class Names:
@@ -49,6 +69,24 @@ def field_name(key: str, *, of_failure: bool = False) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in taken else name
 
 
+def keys_in(schema: Any) -> Iterator[str]:
+    """All keys that a schema could give names to; some more do no harm."""
+    pending = [schema]
+    while pending:
+        part: Any = pending.pop()
+        if is_object(part):
+            yield from part
+            yield from filter(lambda name: isinstance(name, str), _required(part))
+            pending += part.values()
+        elif is_array(part):
+            pending += part
+
+
+def _required(schema: dict[str, Any]) -> list[Any]:
+    required: Any = schema.get("required")
+    return required if is_array(required) else []
+
+
 def fields(keys: Iterable[str], *, of_failure: bool = False) -> dict[str, str]:
     """Names of fields by key, all different; the same for the same keys."""
     keys = list(keys)
@@ -59,7 +97,3 @@ def fields(keys: Iterable[str], *, of_failure: bool = False) -> dict[str, str]:
         key: key if key in kept else names.take(field_name(key, of_failure=of_failure))
         for key in keys
     }
-
-
-RESERVED = frozenset(dir(builtins)) | set(keyword.kwlist)
-"""Names that no class of a generated module may take."""

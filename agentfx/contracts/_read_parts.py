@@ -49,6 +49,8 @@ def numeric_bounds(schema: Mapping[str, Any]) -> tuple[tuple[str, int | float], 
     for strict, loose in (("gt", "ge"), ("lt", "le")):
         if found[strict] is True:  # draft 4
             found[strict], found[loose] = found[loose], None
+    if _is_number(found["multiple_of"]) and found["multiple_of"] <= 0:
+        del found["multiple_of"]  # no schema may say so
     return tuple((name, value) for name, value in found.items() if _is_number(value))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, Never, NoReturn
 from uuid import UUID
 
@@ -171,12 +171,16 @@ Unique = AfterValidator(_all_different)
 """Marks an array without duplicates."""
 
 
+def is_multiple(value: float, step: float) -> bool:
+    """Whether a number is a multiple of another one, as their decimals are written."""
+    return not Fraction(repr(value)) % Fraction(repr(step))
+
+
 def multiple_of(step: float) -> AfterValidator:
     """Marks a number that is a multiple of another, as decimals."""
-    exact = Decimal(repr(step))
 
     def check(value: Any) -> Any:
-        if Decimal(repr(value)) % exact:
+        if not is_multiple(value, step):
             _refuse("multiple_of", f"a multiple of {step}")
         return value
 

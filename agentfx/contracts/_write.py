@@ -3,11 +3,19 @@
 import ast
 import json
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentfx.contracts._names import RESERVED, Names, class_words, fields
+from agentfx.contracts._names import (
+    IMPORTED,
+    RESERVED,
+    Names,
+    class_words,
+    field_name,
+    fields,
+    keys_in,
+)
 from agentfx.contracts._shape import (
     Anything,
     Boolean,
@@ -28,26 +36,18 @@ from agentfx.contracts._shape import (
 )
 
 WIDTH = 92
-IMPORTABLE = {
-    "typing": ("Annotated", "Any", "Literal", "Protocol", "TypeAlias", "overload"),
-    "typing_extensions": ("TypeAliasType",),
-    "pydantic": ("Field",),
-    "agentfx": ("ContractViolation", "Effect", "Failure", "Replayable", "TaskError"),
-    "agentfx.contracts": (
-        "Boolean", "Date", "DateTime", "ExactlyOne", "Given", "Integer", "Model", "Nothing",
-        "Number", "Time", "TypedContract", "Unique", "Uuid", "multiple_of", "one_of_values",
-        "typed_remote",
-    ),
-}  # fmt: skip
-"""Names that generated code may import, by module."""
 FIXED = ("CONTRACTS", "PUBLISHED", "remote")
 _FORMATS = {None: "str", "date-time": "DateTime", "date": "Date", "time": "Time", "uuid": "Uuid"}
 
 
-def module_names() -> Names:
-    """Names of a generated module, with all taken that it needs itself."""
-    imported = {name for names in IMPORTABLE.values() for name in names}
-    return Names(RESERVED | imported | set(FIXED))
+def module_names(schemas: Iterable[Any]) -> Names:
+    """Names of a generated module, with all taken that it needs itself.
+
+    Args:
+        schemas: Of the module. No class has the name of a field, which would hide it.
+    """
+    keys = {field_name(key) for schema in schemas for key in keys_in(schema)}
+    return Names(RESERVED | IMPORTED | keys | set(FIXED))
 
 
 def literal(value: str) -> str:
@@ -65,11 +65,7 @@ def docstring(text: str, indent: str) -> str:
     kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
     if not kept:
         return ""
-    lines = [
-        wrapped
-        for line in kept.splitlines()
-        for wrapped in textwrap.wrap(line, WIDTH - len(indent)) or [""]
-    ]
+    lines = [part for line in kept.splitlines() for part in _wrapped(line, WIDTH - len(indent))]
     body = "\n".join(lines).replace("\\", "\\\\").replace('"', '\\"')
     # An escaped quote is only needed where three would end the text.
     plain = body.replace('\\"', '"')
@@ -79,6 +75,11 @@ def docstring(text: str, indent: str) -> str:
     if ast.literal_eval(source).strip() != "\n".join(lines):
         raise ValueError("a description cannot be written as a docstring")
     return textwrap.indent(source, indent, lambda line: line.strip() != "") + "\n"
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    lead = line[: len(line) - len(line.lstrip())][: width // 2]
+    return textwrap.wrap(line.strip(), width, initial_indent=lead, subsequent_indent=lead) or [""]
 
 
 @dataclass
