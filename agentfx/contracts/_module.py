@@ -157,7 +157,8 @@ class _Module:
             record = shape if isinstance(shape, Record) else Record(words, ())
             body = types.body(record, of_failure=True)
             # A name that starts with an underscore may mean something to Python.
-            taken = None if name.startswith("_") else self.writer.names.take(name)
+            wanted = class_words(words) if name.startswith("_") else name
+            taken = self.writer.names.take(wanted)
             if taken != name:
                 taken = self.writer.names.take(class_words(words))
             self.writer.classes.append(f"class {taken}(Failure):\n{body}\n")

@@ -107,7 +107,8 @@ class _Reader:
             if key in schema:
                 return Anything(f"`{key}` has no Python type")
         if "$ref" in schema or "allOf" in schema:
-            return self.shape(self._merged(schema), name)
+            only = _only_part(schema)
+            return self.shape(self._merged(schema) if only is None else only, name)
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 return self._branches(schema, key, name)
@@ -318,6 +319,15 @@ class _Reader:
     def _trivial_names(self, schema: Keywords) -> bool:
         names: Any = schema.get("propertyNames", True)
         return names is True or names == {} or names == {"type": "string"}
+
+
+def _only_part(schema: Keywords) -> Schema:
+    """What `allOf` of one part stands for, None if there is more to it."""
+    parts: Any = schema.get("allOf")
+    if not is_array(parts) or len(parts) != 1:
+        return None
+    rest = {key: value for key, value in schema.items() if key != "allOf"}
+    return None if says_something(rest) else parts[0]
 
 
 def _rows(

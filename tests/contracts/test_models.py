@@ -67,7 +67,7 @@ def test_most_schemas_have_valid_and_invalid_values(name: str, corpus: ModuleTyp
     seen: set[bool] = set()
 
     @given(near(EXACT[name], EXACT[name]))
-    @settings(max_examples=40, deadline=None, database=None)
+    @settings(max_examples=80, deadline=None, database=None, derandomize=True)
     def look(value: Any) -> None:
         seen.add(judged(EXACT[name], value))
 

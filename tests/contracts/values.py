@@ -28,18 +28,23 @@ def near(schema: Any, root: Any, depth: int = 4) -> Value:
     return st.one_of(_inside(known, root, depth), _inside(known, root, depth), plain)
 
 
+def target(reference: str, root: Any) -> Any:
+    """What a reference within a schema refers to."""
+    found = root
+    for part in reference.removeprefix("#").split("/")[1:]:
+        found = found[part]
+    return found
+
+
 def _inside(schema: dict[str, Any], root: Any, depth: int) -> Value:
     if "$ref" in schema:
-        target = root
-        for part in schema["$ref"].removeprefix("#").split("/")[1:]:
-            target = target[part]
-        return near(target, root, depth - 1)
+        return near(target(schema["$ref"], root), root, depth - 1)
     for key in ("anyOf", "oneOf"):
         if key in schema:
             rest = {k: v for k, v in schema.items() if k != key}
-            return st.one_of([_joined([rest, b], root, depth) for b in schema[key]])
+            return st.one_of([_inside(_merged([rest, b], root), root, depth) for b in schema[key]])
     if "allOf" in schema:
-        return _joined(schema["allOf"], root, depth)
+        return _inside(_merged(schema["allOf"], root), root, depth)
     if "const" in schema or "enum" in schema:
         return st.sampled_from(schema.get("enum", [schema.get("const")]))
     kinds: Any = schema.get("type", "object" if "properties" in schema else "any")
@@ -47,16 +52,19 @@ def _inside(schema: dict[str, Any], root: Any, depth: int) -> Value:
     return st.one_of([_of_kind(kind, schema, root, depth) for kind in several])
 
 
-def _joined(parts: list[Any], root: Any, depth: int) -> Value:
-    """Objects that have the keys of all parts; of other parts, values of one."""
-    objects = [near(part, root, depth - 1) for part in parts if part]
-
-    def join(values: list[Any]) -> Any:
-        if all(isinstance(value, dict) for value in values):
-            return {key: item for value in values for key, item in value.items()}
-        return values[-1]
-
-    return st.tuples(*objects).map(list).map(join) if objects else plain
+def _merged(parts: list[Any], root: Any) -> dict[str, Any]:
+    """One schema that says most of what its parts say: a guide for values, not a judge."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        known = cast("dict[str, Any]", part)
+        while "$ref" in known:
+            known = {k: v for k, v in known.items() if k != "$ref"} | target(known["$ref"], root)
+        properties = {**known.get("properties", {}), **merged.get("properties", {})}
+        required = [*merged.get("required", []), *known.get("required", [])]
+        merged = {**known, **merged, "properties": properties, "required": required}
+    return merged
 
 
 def _of_kind(kind: str, schema: dict[str, Any], root: Any, depth: int) -> Value:
