@@ -70,6 +70,11 @@ def write_module(registry: Sequence[Known]) -> str:
     """
     if not registry:
         raise GenError("no function in the registry declares a contract")
+    return formatted(module_source(registry))
+
+
+def module_source(registry: Sequence[Known]) -> str:
+    """See `write_module`; not formatted."""
     module = _Module(registry)
     body = [module.function(known) for known in sorted(registry, key=lambda known: known.id)]
     table = ",\n".join(module.table)
@@ -83,7 +88,7 @@ def write_module(registry: Sequence[Known]) -> str:
             f"PUBLISHED = (\n{_pieces(published_text(registry))}\n)\n",
         ]
     )
-    return formatted(_HEAD + _imports(source) + source)
+    return _HEAD + _imports(source) + source
 
 
 class _Module:

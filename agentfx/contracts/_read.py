@@ -1,5 +1,6 @@
 """JSON Schema into shapes; what has no Python type becomes `Anything`, with the reason."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -60,9 +61,19 @@ def read_schema(schema: Schema, name: str) -> Shapes:
         schema: Of any draft from 4 on; nothing in it is trusted.
         name: Words from which the names of its classes are made.
     """
+    if not _is_text(schema):
+        return Shapes(Anything("it is nested too deeply, or holds half a character"), {})
     reader = _Reader(schema, name)
     root = reader.shape(schema, name)
     return Shapes(root, reader.named)
+
+
+def _is_text(schema: Schema) -> bool:
+    try:
+        json.dumps(schema, ensure_ascii=False).encode()
+    except (RecursionError, UnicodeEncodeError):
+        return False
+    return True
 
 
 class _Reader:
@@ -124,7 +135,21 @@ class _Reader:
             words = self._words[reference] = self._names.take(last)
             self.named[words] = Anything()  # while it is read: it may refer to itself
             self.named[words] = self.shape(target, words)
+            if self._is_bottomless(words):
+                self.named[words] = Anything("it refers to itself, and to nothing that ends")
         return Named(words)
+
+    def _is_bottomless(self, words: str) -> bool:
+        """Whether a definition leads to itself without an array or object in between."""
+        pending, seen = [self.named[words]], set[str]()
+        while pending:
+            shape = pending.pop()
+            if isinstance(shape, Either):
+                pending += shape.shapes
+            elif isinstance(shape, Named) and shape.name not in seen:
+                seen.add(shape.name)
+                pending.append(self.named[shape.name])
+        return words in seen
 
     def _target(self, reference: Any) -> tuple[Schema, str] | None:
         if reference == "#":

@@ -244,8 +244,8 @@ class Types:
     def optional(self, one: Field, expression: str) -> str:
         """The type of a field that may be left out, but be null only if its shape says so."""
         if isinstance(one.shape, Anything) or self.may_be_null(one.shape):
-            ends_in_null = expression == "Any" or expression.endswith("| None")
-            return expression if ends_in_null else f"{expression} | None"
+            has_null = expression in ("Any", "None") or expression.endswith("| None")
+            return expression if has_null else f"{expression} | None"
         return _annotated(f"{expression} | None", "Given")
 
     def may_be_null(self, shape: Shape) -> bool:

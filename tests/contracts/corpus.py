@@ -291,6 +291,14 @@ UNTYPED: dict[str, tuple[Any, str]] = {
         {"allOf": [{"type": "string", "pattern": "a"}, {"pattern": "b"}]},
         "two different `pattern`",
     ),
+    "only itself": (
+        {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}},
+        "nothing that ends",
+    ),
+    "itself or more": (
+        {"$ref": "#/$defs/A", "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}, {"type": "null"}]}}},
+        "nothing that ends",
+    ),
     "no schema": ({"type": "object", "properties": {"a": 3}}, "no JSON Schema"),
 }
 """Schemas that have no Python type, and the beginning of what the comment says."""
