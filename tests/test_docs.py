@@ -1,12 +1,15 @@
 """Every code block of the documentation is run, or says why not."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_origin
 
 import pytest
 
+from agentfx.algebra import Node
 from tests.documents.page import ROOT, anchors, blocks, pages, prints, targets
 
 PAGES = pages()
@@ -14,6 +17,12 @@ RUN = {"python", "console", "file"}
 
 # Every block that is not run, and why. One more is one more line here.
 NOT_RUN: dict[str, list[str]] = {
+    "README.md": [
+        "the tests of the demo run it",
+        "the package index has no release yet",
+        "magics are run in a real kernel, by tests/notebook",
+        "magics are run in a real kernel, by tests/notebook",
+    ],
     "CONTRIBUTING.md": ["it would run these tests"],
     "docs/harness.md": ["Claude needs a key"],
 }
@@ -66,6 +75,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert place.exists(), f"{_name(page)} leads to {target}"
         if anchor:
             assert anchor in anchors(place), f"{_name(page)} leads to {target}"
+
+
+def test_the_lowering_of_every_node_is_told() -> None:
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/lowering.md").read_text(), re.MULTILINE)
+    nodes = {get_origin(kind) or kind for kind in get_args(Node)}
+    assert sorted(told) == sorted(kind.__name__ for kind in nodes)
 
 
 def test_dots_stand_for_anything() -> None:

@@ -1,13 +1,27 @@
 """A fixture that runs a program under both interpreters."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
-from agentfx.algebra import AnyEffect, Exit
+from typing_extensions import TypeVar
+
+from agentfx.algebra import Effect, Exit
 from agentfx.cluster import run_dist
 from agentfx.interpreters import Backend, run_memory
 
-RunBoth = Callable[..., Awaitable[Exit[Any, Any]]]
+A = TypeVar("A")
+E = TypeVar("E")
+
+
+class RunBoth(Protocol):
+    """Runs a program under both interpreters."""
+
+    async def __call__(self, program: Effect[A, E, Any], env: Any = None) -> Exit[A, E]:
+        """Run a program; its one exit.
+
+        Raises:
+            ExitsDifferError: There are two.
+        """
+        ...
 
 
 class ExitsDifferError(AssertionError):
@@ -29,7 +43,7 @@ def both_interpreters(backend: Backend) -> RunBoth:
             assert await run_both(program) == fx.Ok(42)
     """
 
-    async def run(program: AnyEffect, env: Any = None) -> Exit[Any, Any]:
+    async def run(program: Effect[A, E, Any], env: Any = None) -> Exit[A, E]:
         in_memory = await run_memory(program, env)
         dist = await run_dist(program, env, backend=backend)
         if in_memory != dist:

@@ -25,7 +25,7 @@ class Redriving(InMemoryBackend):
     ) -> list[tuple[str, str]]:
         if crashes and "#" in steps[0].path:
             known = self._runs[run]
-            known.jobs.clear()
+            known.settled.clear()
             raise RedrivenError("it is run again")
         return await super().put_once(run, epoch, steps)
 
