@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from agentfx.jobs import fence_scope, identity_of
 from agentfx.services._run_rows import RosterRow, RunRow, RunStatus, StepRow
 
 _RUN = (
@@ -50,6 +51,7 @@ class SqliteRuns:
 
     def start_over(self, no: int, fingerprint: str, program: str | None, at: float) -> None:
         """See `RunRows.start_over`."""
+        self._drop_fences(no)
         for table in ("steps", "jobs", "events", "run_code"):
             self.connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (no,))  # noqa: S608
         self.connection.execute(
@@ -156,10 +158,19 @@ class SqliteRuns:
             )
         ]
         for no in doomed:
+            self._drop_fences(no)
             self.connection.execute("DELETE FROM events WHERE run_no = ?", (no,))
             self.connection.execute("DELETE FROM runs WHERE no = ?", (no,))
         self.connection.execute("DELETE FROM events WHERE run_no = 0 AND at < ?", (ended_before,))
         return len(doomed)
+
+    def _drop_fences(self, no: int) -> None:
+        """Delete what a run's streams keep in the state; shared fences stay."""
+        run, life = self.connection.execute(
+            "SELECT id, life FROM runs WHERE no = ?", (no,)
+        ).fetchone()
+        scope = fence_scope(identity_of(run, life))
+        self.connection.execute("DELETE FROM state WHERE scope = ?", (scope,))
 
 
 @dataclass(frozen=True, slots=True)

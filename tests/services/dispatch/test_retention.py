@@ -1,5 +1,6 @@
 """What is kept, and for how long; a run takes all that belongs to it along."""
 
+from agentfx.jobs import SHARED_FENCES, fence_scope, identity_of
 from tests.services.dispatch.kit import Kit, job, jobs, start_of
 from tests.waiting import eventually
 
@@ -45,6 +46,20 @@ async def test_a_run_takes_its_steps_jobs_and_events_along(kit: Kit) -> None:
     for table in ("steps", "jobs"):
         assert await kit.rows(f"SELECT count(*) FROM {table}") == [(1,)]  # noqa: S608
     assert len(await kit.rows("SELECT DISTINCT run_no FROM events WHERE run_no != 0")) == 1
+
+
+async def test_a_run_takes_the_fences_of_its_streams_along(kit: Kit) -> None:
+    """Also those of a stream whose driver died; a fence with a name outlives every run."""
+    await ended(kit, "a", "b")
+    scopes = [fence_scope(identity_of("a", 0)), fence_scope(identity_of("b", 0)), SHARED_FENCES]
+    await kit.execute(
+        *(f"INSERT INTO state VALUES ('{scope}', '1/1', x'7b7d', 1)" for scope in scopes)  # noqa: S608
+    )
+    await kit.call("runs::prune", keep=1)
+    left = await kit.rows("SELECT scope FROM state")
+    assert {scope for (scope,) in left} == set(scopes[1:])
+    await kit.driver().open(run="b", fresh=True)  # its next life has fences of its own
+    assert await kit.rows("SELECT scope FROM state") == [(SHARED_FENCES,)]
 
 
 async def test_a_run_that_has_not_ended_is_never_deleted(kit: Kit) -> None:
