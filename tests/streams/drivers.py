@@ -1,0 +1,144 @@
+"""Programs of streams for drivers in processes of their own, which tests pause and kill."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import agentfx as fx
+from agentfx.algebra import AnyEffect
+from tests.faults.jobs import trace, traced
+from tests.waiting import eventually
+
+RACES = 1_000
+
+
+@fx.task("streams::think")
+async def think(log: str, n: int, seconds: float) -> int:
+    trace(log, f"think {n}")
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        trace(log, f"cleaned up {n}")
+        raise
+    trace(log, f"thought {n}")
+    return n
+
+
+@fx.action("streams::post")
+async def post(log: str, n: int, epoch: int) -> str:
+    trace(log, f"post {n} in epoch {epoch}")
+    return f"posted {n}"
+
+
+def tracing(log: str, text: str) -> fx.Effect[str]:
+    """A step of the driver that leaves a trace."""
+
+    async def f() -> str:
+        trace(log, text)
+        return text
+
+    return fx.attempt(f)
+
+
+def waiting(log: str, text: str) -> fx.Effect[None]:
+    """A step of the driver that waits for a line in the log; nothing can stop it."""
+
+    async def f() -> None:
+        done = asyncio.ensure_future(eventually(lambda: text in traced(Path(log)), seconds=60))
+        while not done.done():
+            try:
+                await asyncio.shield(done)
+            except asyncio.CancelledError:
+                trace(log, "not stopped")
+        await done
+
+    return fx.attempt(f)
+
+
+def arriving(log: str, count: int) -> fx.Stream[int]:
+    """Numbers, each as soon as the log has a line `input N`."""
+
+    async def source(known: int) -> AsyncGenerator[int, None]:
+        for n in range(known, count):
+            await eventually(lambda n=n: f"input {n}" in traced(Path(log)))  # type: ignore[misc]
+            yield n
+
+    return fx.Stream.from_async_iterable(source, returns=int)
+
+
+def answering(log: str) -> fx.Effect[list[str], Any]:
+    """Think about the latest input, then post; the first two inputs are overtaken."""
+
+    def body(n: int, fence: fx.Fence) -> AnyEffect:
+        seconds = 60.0 if n < 2 else 0.1
+        thought = think(log, n, seconds).flat_map(lambda n: fence.guard(post(log, n, fence.epoch)))
+        return thought.ensuring(tracing(log, f"left {n}"))
+
+    return arriving(log, 4).switch_map(body).to_list()
+
+
+def summing(log: str) -> fx.Effect[list[int], Any]:
+    """Work on each input; the last one comes when there is a line `input 5`."""
+    return arriving(log, 6).merge_map(lambda n: think(log, n, 0.01), 3).to_list()
+
+
+def racing(log: str, epoch_of: str, body: Callable[[int, fx.Fence], AnyEffect]) -> AnyEffect:
+    """As many streams as there are races, each with a fence that others share."""
+
+    def race(n: int) -> AnyEffect:
+        return fx.Stream.of(n).switch_map(body, fence=f"{epoch_of} {n}").to_list().either()
+
+    return fx.for_each(range(RACES), race, concurrency=RACES)
+
+
+def before_the_claim(log: str) -> AnyEffect:
+    """Every fence is raised; every claim waits for the line `go`."""
+    go = asyncio.Event()
+
+    def body(n: int, fence: fx.Fence) -> AnyEffect:
+        return _waits(log, n, go).flat_map(lambda _: fence.guard(tracing(log, f"old {n}")))
+
+    return racing(log, "before", body)
+
+
+def after_the_claim(log: str) -> AnyEffect:
+    """Every claim is granted; every effect waits for the line `go`, then shows its token."""
+    go = asyncio.Event()
+
+    def body(n: int, fence: fx.Fence) -> AnyEffect:
+        sent = _waits(log, n, go).flat_map(lambda _: tracing(log, f"{n} {fence.epoch}"))
+        return fence.guard(sent)
+
+    return racing(log, "after", body)
+
+
+def newer(log: str, name: str) -> AnyEffect:
+    """The latest input of every race."""
+    return racing(log, name, lambda n, fence: fence.guard(tracing(log, f"{n} {fence.epoch}")))
+
+
+def _waits(log: str, n: int, go: asyncio.Event) -> fx.Effect[None]:
+    async def f() -> None:
+        trace(log, f"waits {n}")
+        if n == 0:
+            await eventually(lambda: "go" in traced(Path(log)), seconds=120)
+            go.set()
+        await go.wait()
+
+    return fx.attempt(f)
+
+
+PROGRAMS: dict[str, Callable[[str], AnyEffect]] = {
+    "answering": answering,
+    "summing": summing,
+    "before": before_the_claim,
+    "after": after_the_claim,
+}
+
+
+async def drive(name: str, home: str, log: str) -> None:
+    """Drive a program on the cluster of a home to its end; the log says how it ended."""
+    async with fx.local(workers=0, home=home) as cluster:
+        exit_ = await fx.run_dist(PROGRAMS[name](log), backend=cluster, run_id=name)
+    trace(log, f"ended {exit_!r}")
