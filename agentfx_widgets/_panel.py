@@ -20,7 +20,7 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
     """
 
     _esm = Path(__file__).with_name("panel.js")
-    _css = Path(__file__).with_name("panel.css")
+    _css: Path | str = Path(__file__).with_name("panel.css")
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, state: Json, on_action: Callable[[Json], None]) -> None:

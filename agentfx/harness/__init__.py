@@ -37,3 +37,6 @@ from agentfx.harness._stub import text as text
 from agentfx.harness._stub import tool_use as tool_use
 from agentfx.harness._tool import Tool as Tool
 from agentfx.harness._tool import approved as approved
+from agentfx.harness._tool import argument_problems as argument_problems
+from agentfx.harness._turn import text_of as text_of
+from agentfx.harness._view import log_rows as log_rows

@@ -1,7 +1,7 @@
 """Two branches of one session, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from agentfx.harness._event import LogEvent
@@ -25,19 +25,37 @@ class Side:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
     """Two logs from the first event on that they do not share.
 
     Attributes:
         shared: How many events at the front are the same, hash for hash.
         rows: Events side by side; None where a side has no more.
+        names: Of the two, for people.
     """
 
     shared: int
     left: Side
     right: Side
     rows: tuple[tuple[LogEvent | None, LogEvent | None], ...]
+    names: tuple[str, str] = ("left", "right")
+
+    def __str__(self) -> str:
+        rows = [("", *self.names), *self.sides()]
+        widths = [max(len(row[at]) for row in rows) for at in (0, 1)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+        return "\n".join([f"the first {self.shared} events are the same", *lines])
+
+    __repr__ = __str__
+
+    def sides(self) -> list[tuple[str, str, str]]:
+        """What both came to, as text: what, left, right."""
+        found: list[tuple[str, str, str]] = []
+        for field in fields(Side):
+            one, other = (_said(getattr(side, field.name)) for side in (self.left, self.right))
+            found.append((field.name.replace("_", " "), one, other))
+        return found
 
     def table(self) -> "pd.DataFrame":
         """The rows for people."""
@@ -49,8 +67,18 @@ class Comparison:
         )
 
 
-def compare(left: Sequence[LogEvent], right: Sequence[LogEvent]) -> Comparison:
-    """Two logs side by side."""
+def compare(
+    left: Sequence[LogEvent],
+    right: Sequence[LogEvent],
+    names: tuple[str, str] = ("left", "right"),
+) -> Comparison:
+    """Two logs side by side.
+
+    Args:
+        left: A whole log.
+        right: Another one, of a branch or of the same parent.
+        names: Of the two, for people.
+    """
     shared = 0
     for one, other in zip(left, right, strict=False):
         if one.hash != other.hash:
@@ -62,7 +90,7 @@ def compare(left: Sequence[LogEvent], right: Sequence[LogEvent]) -> Comparison:
         (mine[i] if i < len(mine) else None, theirs[i] if i < len(theirs) else None)
         for i in range(count)
     )
-    return Comparison(shared, _side(mine), _side(theirs), pairs)
+    return Comparison(shared, _side(mine), _side(theirs), pairs, names)
 
 
 def _side(events: Sequence[LogEvent]) -> Side:
@@ -91,3 +119,9 @@ def _row(left: LogEvent | None, right: LogEvent | None) -> dict[str, Any]:
         "right": right.kind if right else "",
         "right_text": text(right) if right else "",
     }
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)

@@ -79,9 +79,9 @@ class Session:
     """
 
     id: str
-    _host: AgentHost
-    _writer: str = "client"
-    _events: list[LogEvent] = field(default_factory=list[LogEvent])
+    _host: AgentHost = field(repr=False)
+    _writer: str = field(default="client", repr=False)
+    _events: list[LogEvent] = field(default_factory=list[LogEvent], repr=False)
 
     # Talking
 
@@ -199,8 +199,10 @@ class Session:
         while True:
             after = self._events[-1].seq if self._events else 0
             page = await self._ask("read", after=after)
-            self._events += [event_of(await self._whole(row)) for row in page["events"]]
-            if not page["events"]:
+            events = [event_of(await self._whole(row)) for row in page["events"]]
+            known = len(self._events)  # somebody else may have read on meanwhile
+            self._events += [event for event in events if event.seq > known]
+            if not events:
                 return list(self._events)
 
     async def _whole(self, row: dict[str, Any]) -> dict[str, Any]:

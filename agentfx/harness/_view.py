@@ -17,9 +17,16 @@ COLUMNS = (
 TEXT_LENGTH = 200
 
 
-def rows(events: Sequence[LogEvent]) -> list[dict[str, Any]]:
-    """One row an event, with the same columns for all."""
-    began: dict[str, float] = {}
+def log_rows(
+    events: Sequence[LogEvent], began: dict[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """One row an event, with the same columns for all.
+
+    Args:
+        events: Of one session, in order.
+        began: When what is under way began; the same one for every further part of a log.
+    """
+    began = {} if began is None else began
     found: list[dict[str, Any]] = []
     for event in events:
         body = event.body
@@ -47,7 +54,7 @@ def table(events: Sequence[LogEvent]) -> "pd.DataFrame":
     """The rows as a DataFrame."""
     import pandas as pd
 
-    return pd.DataFrame(rows(events), columns=list(COLUMNS))
+    return pd.DataFrame(log_rows(events), columns=list(COLUMNS))
 
 
 def text(event: LogEvent) -> str:
@@ -97,7 +104,7 @@ def _usage(body: Mapping[str, Any]) -> str:
 
 def _error(body: Mapping[str, Any]) -> str:
     after = "given up" if body["retry_in"] is None else f"again in {body['retry_in']:.1f} s"
-    return f"{body['class']}: {body['message']}; {after}"
+    return f"{body['class']}: {body.get('message', '')}; {after}"
 
 
 def _other(body: Mapping[str, Any]) -> str:
@@ -108,7 +115,7 @@ def _other(body: Mapping[str, Any]) -> str:
 _LINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "session_started": lambda body: f"agent {body['agent']}, model {body['model'].get('name')}",
     "user_message": lambda body: str(body.get("content")),
-    "model_call": lambda body: f"{body['blocks']} blocks before, up to event {body['sent']}",
+    "model_call": lambda body: f"{body.get('blocks', 0)} blocks before, up to event {body['sent']}",
     "assistant": _assistant,
     "tool_started": lambda body: f"{body['task']}, delivery {body['delivery']}",
     "tool_result": _result,

@@ -23,6 +23,16 @@ from agentfx.notebook._listings import spawn as spawn
 from agentfx.notebook._listings import stop as stop
 from agentfx.notebook._listings import workers as workers
 from agentfx.notebook._published import publish as publish
+from agentfx.notebook._sessions import approve as approve
+from agentfx.notebook._sessions import ask as ask
+from agentfx.notebook._sessions import compare_sessions as compare_sessions
+from agentfx.notebook._sessions import fork as fork
+from agentfx.notebook._sessions import log as log
+from agentfx.notebook._sessions import open_session as open_session
+from agentfx.notebook._sessions import reject as reject
+from agentfx.notebook._sessions import sessions as sessions
+from agentfx.notebook._sessions import the_session as the_session
+from agentfx.notebook._sessions import use_session as use_session
 from agentfx.notebook._status import Status as Status
 from agentfx.notebook._status import down as down
 from agentfx.notebook._status import status as status

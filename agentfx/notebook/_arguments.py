@@ -22,6 +22,7 @@ class MagicParser(argparse.ArgumentParser):
         Raises:
             UserError: Always.
         """
+        self.usage = None  # reading intermixed sets it, and the % of our names is no format
         raise UserError(f"{message}; {' '.join(self.format_usage().split())}; help: {self.prog}?")
 
     def read(self, line: str) -> argparse.Namespace:

@@ -6,6 +6,8 @@ from typing import Any
 from agentfx._errors import AgentfxError
 from agentfx.algebra import Given
 from agentfx.cluster import is_program
+from agentfx.harness import Agent
+from agentfx.notebook._agent_arguments import AGENT_PARSERS
 from agentfx.notebook._arguments import PARSERS
 from agentfx.notebook._kit import Kit
 
@@ -26,7 +28,7 @@ class Completer:
 
     def register(self) -> None:
         """Make IPython ask it."""
-        for name in (*PARSERS, "effect"):
+        for name in (*PARSERS, *AGENT_PARSERS, "effect"):
             for prefix in ("%", "%%"):
                 self._shell.set_hook("complete_command", self, str_key=f"{prefix}{name}")
 
@@ -38,11 +40,15 @@ class Completer:
 
     def words(self, name: str, before: list[str]) -> list[str]:
         """Words that can follow others after a magic."""
-        parser = PARSERS.get(name)
+        parser = PARSERS.get(name) or AGENT_PARSERS.get(name)
         if before[-1:] in (["-o"], ["--out"], ["--run-id"]) or parser is None:
             return self._programs() if parser is None else []
         if before[-1:] == ["--env"]:
             return self._names(_is_environment)
+        if before[-1:] == ["--session"]:
+            return self._listed("session::list", "id")
+        if before[-1:] == ["--agent"]:
+            return self._names(_is_agent)
         options = [option for option in parser.options() if option not in before]
         return [*self._first(name, before, parser.choices()), *options]
 
@@ -52,6 +58,10 @@ class Completer:
             return self._listed("workers::list", "label")
         if name == "dlq" and given[:1] in (["redrive"], ["discard"]):
             return self._listed("dead::list", "id")
+        if name == "agent" and given[:1] == ["new"]:
+            return self._names(_is_agent)
+        if (name == "agent" and given[:1] == ["use"]) or name in ("log", "compare"):
+            return self._listed("session::list", "id")
         if name in ("resume", "events") and not given:
             return self._listed("runs::list", "id")
         if name in ("run_dist", "run_memory", "resume"):
@@ -78,3 +88,7 @@ class Completer:
 
 def _is_environment(value: object) -> bool:
     return isinstance(value, Given)
+
+
+def _is_agent(value: object) -> bool:
+    return isinstance(value, Agent)

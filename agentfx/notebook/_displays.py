@@ -7,7 +7,9 @@ from typing import Any
 
 from agentfx.algebra import Action, AnyTask, Capability, Contract, Effect, Err, Given, Ok, brief
 from agentfx.cluster import Cluster
+from agentfx.harness import Comparison, Session
 from agentfx.interpreters import Run
+from agentfx.notebook._agent_displays import comparison_html, session_html
 from agentfx.notebook._effect import effect
 from agentfx.notebook._html import table, text_of
 from agentfx.notebook._kit import the_kit
@@ -115,6 +117,8 @@ _HTML: tuple[tuple[type[Any], Render], ...] = (
     (ABCMeta, capability_html),
     (Run, run_html),
     (Cluster, cluster_html),
+    (Session, session_html),
+    (Comparison, comparison_html),
 )
 
 

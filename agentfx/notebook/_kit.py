@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from agentfx._clock import Clock, SystemClock
 from agentfx.algebra import AnyEffect, Exit, is_task, task_named
 from agentfx.cluster import Cluster, ClusterError, Engine, Home, connect, find_engine, local, start
+from agentfx.harness import Agent
 from agentfx.interpreters import Run, caller_loop
 from agentfx.notebook._loop import LoopThread
 
@@ -66,6 +67,10 @@ class Kit:
 
     Args:
         home: Folder of the cluster, `.agentfx` in the working folder without it.
+
+    Attributes:
+        session: The agent's session that magics mean when none is named.
+        agents: With which agents this kernel opened sessions.
     """
 
     def __init__(self, home: str | None = None, clock: Clock | None = None) -> None:
@@ -73,6 +78,8 @@ class Kit:
         self.cluster = LoopThread("agentfx-cluster")
         self.driver = LoopThread("agentfx-driver")
         self.driven: dict[str, KernelRun] = {}
+        self.session: str | None = None
+        self.agents: dict[str, Agent] = {}
         self._home_given = home
         self._held: _Held | None = None
         self._opening = asyncio.Lock()

@@ -145,7 +145,7 @@ def frame(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFra
     except ImportError:
         raise UserError('listings need pandas: pip install "agentfx-kit[notebook]"') from None
     made = pd.DataFrame.from_records(list(rows), columns=list(columns))
-    for name in ("at", "started_at", "ended_at", "died_at"):
+    for name in ("at", "started_at", "ended_at", "died_at", "created_at"):
         if name in columns:
             made[name] = pd.to_datetime(made[name], unit="s", utc=True)
     for name in ("pid", "index", "attempt", "delivery"):

@@ -19,10 +19,10 @@ _CONTROLS = re.compile(
 )
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = TEXT_CHARACTERS) -> str:
     """A text without terminal codes and control characters, of a bounded length."""
     cleaned = _CONTROLS.sub("", text)
-    return cleaned if len(cleaned) <= TEXT_CHARACTERS else cleaned[:TEXT_CHARACTERS] + "…"
+    return cleaned if len(cleaned) <= most else cleaned[:most] + "…"
 
 
 def detail(event: Fields) -> str:

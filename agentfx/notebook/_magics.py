@@ -3,16 +3,17 @@
 import asyncio
 import os
 from argparse import Namespace
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
 
 from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect
+from agentfx.harness import Session
 from agentfx.interpreters import Run, run_memory_sync
 from agentfx.notebook import _doctor, _listings, _status
-from agentfx.notebook._arguments import PARSERS
+from agentfx.notebook._arguments import PARSERS, MagicParser
 from agentfx.notebook._cell import CellCode, checked, named
 from agentfx.notebook._effect import EffectTree, effect
 from agentfx.notebook._errors import UserError, without_own_frames
@@ -26,7 +27,7 @@ LineOrCell = Callable[..., Any]
 NO_EXPANSION = "_ipython_magic_no_var_expand"
 AWAITED = frozenset({"run_memory", "run_dist", "resume"})
 """Magics with an awaited twin, called so where the cell can await."""
-_IDS = frozenset({"run_id", "job", "label"})
+_IDS = frozenset({"branch", "job", "label", "left", "name", "right", "run_id", "session"})
 
 
 def one_line(function: LineOrCell) -> LineOrCell:
@@ -53,6 +54,54 @@ async def _later(work: Coroutine[Any, Any, Any]) -> Any:
         raise without_own_frames(error) from None
 
 
+def register(
+    shell: Any, magics: object, parsers: Mapping[str, MagicParser], awaited: frozenset[str]
+) -> list[tuple[str, str]]:
+    """Make IPython know magics; (kind, name) of each.
+
+    Args:
+        shell: IPython's.
+        magics: Has a method for each parser, and an awaited twin for some.
+        parsers: What each magic takes; one whose help begins with `%%` may have a cell.
+        awaited: Those with a twin.
+    """
+    made: list[tuple[str, str]] = []
+    for name, parser in parsers.items():
+        kind = "line_cell" if parser.prog.startswith("%%") else "line"
+        for variant in ("", PREFIX) if name in awaited else ("",):
+            method: Callable[..., Any] = getattr(magics, f"{variant}{name}")
+            read = _reading(shell, parser, method)
+            _add(shell, kind, f"{variant}{name}", parser.format_help(), read)
+            kinds = ("line", "cell") if kind == "line_cell" else ("line",)
+            made += [(each, f"{variant}{name}") for each in kinds]
+    return made
+
+
+def _reading(shell: Any, parser: MagicParser, method: Callable[..., Any]) -> LineOrCell:
+    def read(line: str, cell: str | None = None) -> Any:
+        args = parser.read(line)
+        for field in _IDS & vars(args).keys():
+            setattr(args, field, _id(shell, getattr(args, field)))
+        return method(args, cell)
+
+    return read
+
+
+def _id(shell: Any, word: str | None) -> str | None:
+    """An id as it was written, or `$name` for what has it."""
+    if word is None or not word.startswith("$"):
+        return word
+    value = named(shell, word[1:])
+    return value.id if isinstance(value, Run | Session) else str(value)
+
+
+def _add(shell: Any, kind: str, name: str, help_text: str, function: LineOrCell) -> None:
+    magic = one_line(function)
+    magic.__name__, magic.__doc__ = name, help_text
+    setattr(magic, NO_EXPANSION, True)  # braces belong to the cell
+    shell.register_magic_function(magic, kind, name)
+
+
 class NotebookMagics:
     """`%agentfx`, `%%run_dist` and the others.
 
@@ -68,33 +117,11 @@ class NotebookMagics:
 
     def register(self) -> list[tuple[str, str]]:
         """Make IPython know them; (kind, name) of each."""
-        made: list[tuple[str, str]] = []
-        for name, parser in PARSERS.items():
-            kind = "line_cell" if name in ("run_memory", "run_dist") else "line"
-            for variant in ("", PREFIX) if name in AWAITED else ("",):
-                method: Callable[..., Any] = getattr(self, f"{variant}{name}")
-                self._add(
-                    kind, f"{variant}{name}", parser.format_help(), self._reading(name, method)
-                )
-                kinds = ("line", "cell") if kind == "line_cell" else ("line",)
-                made += [(each, f"{variant}{name}") for each in kinds]
-        self._add("line", "effect", "Show a program's tree without running it.", self.effect)
+        made = register(self._shell, self, PARSERS, AWAITED)
+        _add(
+            self._shell, "line", "effect", "Show a program's tree without running it.", self.effect
+        )
         return [*made, ("line", "effect")]
-
-    def _reading(self, name: str, method: Callable[..., Any]) -> LineOrCell:
-        def read(line: str, cell: str | None = None) -> Any:
-            args = PARSERS[name].read(line)
-            for field in _IDS & vars(args).keys():
-                setattr(args, field, self._id(getattr(args, field)))
-            return method(args, cell)
-
-        return read
-
-    def _add(self, kind: str, name: str, help_text: str, function: LineOrCell) -> None:
-        magic = one_line(function)
-        magic.__name__, magic.__doc__ = name, help_text
-        setattr(magic, NO_EXPANSION, True)  # braces belong to the cell
-        self._shell.register_magic_function(magic, kind, name)
 
     def before_cell(self, info: Any) -> None:
         """A cell is about to run: its former panels belong to output that is gone."""
@@ -172,13 +199,6 @@ class NotebookMagics:
 
     def _value(self, expression: str | None) -> Any:
         return None if expression is None else named(self._shell, expression)
-
-    def _id(self, word: str | None) -> str | None:
-        """An id as it was written, or `$name` for what has it."""
-        if word is None or not word.startswith("$"):
-            return word
-        value = named(self._shell, word[1:])
-        return value.id if isinstance(value, Run) else str(value)
 
     def _own(self, watched: Watched) -> Watched:
         # Without an id nobody can tell whether the next cell is this one again.

@@ -1,6 +1,7 @@
 """Where a cell's output goes."""
 
 import sys
+from collections.abc import Callable
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -48,10 +49,17 @@ class CellScreen:
 
     Args:
         shell: IPython's.
+        text: Makes the text of a snapshot; of a run's, without this.
+        html: Makes the HTML.
     """
 
-    def __init__(self, shell: Any) -> None:
-        self._shell = shell
+    def __init__(
+        self,
+        shell: Any,
+        text: Callable[[Snapshot], str] = render_text,
+        html: Callable[[Snapshot], str] = render_html,
+    ) -> None:
+        self._shell, self._text, self._html = shell, text, html
         self._shown: dict[str, str] = {}
 
     def show(self, panel: Panel, snapshot: Snapshot) -> None:
@@ -69,7 +77,7 @@ class CellScreen:
             self._publish(snapshot, display_id, update=True)
 
     def _publish(self, snapshot: Snapshot, display_id: str, *, update: bool) -> None:
-        bundle = {"text/plain": render_text(snapshot), "text/html": render_html(snapshot)}
+        bundle = {"text/plain": self._text(snapshot), "text/html": self._html(snapshot)}
         self._shell.display_pub.publish(
             data=bundle, metadata={}, transient={"display_id": display_id}, update=update
         )
