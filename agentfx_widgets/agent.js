@@ -214,10 +214,10 @@ class View {
   }
 }
 
-/** A section with a heading. @param {string} name @param {string} title @param {Node[]} children */
+/** A section with a heading; no landmark, since a notebook has many panels. @param {string} name @param {string} title @param {Node[]} children */
 function section(name, title, ...children) {
   const id = `afx-${name}-${++ids}`;
-  return h("section", { class: `afx-${name}`, "aria-labelledby": id }, h("h3", { id, text: title }), ...children);
+  return h("div", { class: `afx-${name}`, role: "group", "aria-labelledby": id }, h("h3", { id, text: title }), ...children);
 }
 
 /** @param {string} caption @param {string[]} columns */
@@ -225,7 +225,7 @@ function table(caption, columns) {
   const head = h("tr", {}, ...columns.map((text) => h("th", { scope: "col", text })));
   const body = h("tbody");
   const el = h("table", {}, h("caption", { class: "afx-hidden", text: caption }), h("thead", {}, head), body);
-  return { el: h("div", { class: "afx-scroll", tabindex: "0", role: "region", "aria-label": caption }, el), body };
+  return { el: h("div", { class: "afx-scroll", tabindex: "0", role: "group", "aria-label": caption }, el), body };
 }
 
 /**
@@ -291,14 +291,15 @@ function header(view) {
 /** @param {View} view @returns {Section} */
 function talk(view) {
   const store = view.store;
-  const list = h("ol", { role: "log", "aria-label": "Conversation", tabindex: "0" });
-  const el = section("talk", "Conversation", list, h("p", { class: "afx-help", text: "Nothing yet." }));
+  const list = h("ol");
+  const scroll = h("div", { class: "afx-scroll", role: "log", "aria-label": "Conversation", tabindex: "0" }, list);
+  const el = section("talk", "Conversation", scroll);
   const write = keyed(list, (row, key) => item(view, row, key));
   return { el, update() {
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
     for (const call of [...view.forms.keys()]) if (!store.rows("held")[call]) view.forms.delete(call);
     write(sorted(store.rows("talk")));
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    if (atEnd) scroll.scrollTop = scroll.scrollHeight;
   } };
 }
 
@@ -509,13 +510,13 @@ function workers(view) {
 /** @param {View} view @returns {Section} */
 function log(view) {
   const store = view.store;
-  const { el: scroll, body } = table("Events, newest first", ["#", "at", "writer", "epoch", "event", "", "tokens", "cost", "took"]);
+  const { el: scroll, body } = table("Events, newest first", ["#", "at", "writer", "epoch", "event", "what", "tokens", "cost", "took"]);
   const filter = /** @type {HTMLInputElement} */ (h("input", { type: "search", "aria-label": "Filter events", placeholder: "Filter: tool_result, w1, failed …" }));
   const count = h("span", { class: "afx-help", role: "status" });
   const tools = h("div", { class: "afx-filter" }, filter, count);
   const only = store.session.only === "log";
   const el = only ? section("log", "Log", tools, scroll)
-    : h("section", { class: "afx-log" }, h("details", {}, h("summary", { text: "Log" }), tools, scroll));
+    : h("div", { class: "afx-log" }, h("details", {}, h("summary", { text: "Log" }), tools, scroll));
   filter.value = store.filter;
   const write = keyed(body, (row, key) => h("tr", { "data-type": row.kind },
     h("td", { class: "afx-number", text: String(Number(key)) }), h("td", { class: "afx-number", text: row.at }),
