@@ -49,7 +49,7 @@ def _reject(parser: MagicParser) -> None:
 
 
 def _fork(parser: MagicParser) -> None:
-    parser.add_argument("at", type=int, help="number of the last event that is kept")
+    parser.add_argument("at", help="number of the last event that is kept")
     parser.add_argument("--branch", metavar="ID", help="of the new session")
     parser.add_argument("--edit", metavar="TEXT", help="of that message or result, in quotes")
     parser.add_argument("--agent", metavar="NAME", help="the branch goes on with this one")

@@ -142,7 +142,7 @@ class AgentMagics:
         parent = args.session or self._kit.session
         agent = None if args.agent is None else self._agent(args.agent)
         made = _sessions.fork(
-            args.at, branch=args.branch, edit=args.edit, agent=agent, session=args.session,
+            _number(args.at), branch=args.branch, edit=args.edit, agent=agent, session=args.session,
             kit=self._kit,
         )  # fmt: skip
         _say(
@@ -162,6 +162,12 @@ def _words(args: Namespace, cell: str | None) -> str | None:
     if cell is not None and args.words:
         raise UserError(f"the message is the cell; {' '.join(args.words)!r} stands beside it")
     return text or None
+
+
+def _number(word: str) -> int:
+    if not word.isdigit():
+        raise UserError(f"{word} is no number of an event: %log lists them")
+    return int(word)
 
 
 def _mode(args: Namespace, otherwise: str) -> str:

@@ -27,7 +27,9 @@ LineOrCell = Callable[..., Any]
 NO_EXPANSION = "_ipython_magic_no_var_expand"
 AWAITED = frozenset({"run_memory", "run_dist", "resume"})
 """Magics with an awaited twin, called so where the cell can await."""
-_IDS = frozenset({"branch", "job", "label", "left", "name", "right", "run_id", "session"})
+_IDS = frozenset(
+    {"at", "branch", "call", "job", "label", "left", "name", "right", "run_id", "session"}
+)
 
 
 def one_line(function: LineOrCell) -> LineOrCell:

@@ -231,7 +231,8 @@ def test_a_cell_that_changes_a_tool_changes_the_calls_from_here_on(kernel: Kerne
 
 def test_fork_and_compare(kernel: Kernel) -> None:
     kernel.run("%ask look up pears")
-    ran = kernel.run("branch = %fork 2 --edit 'look up a'")
+    kernel.run("at = 2")
+    ran = kernel.run("branch = %fork $at --edit 'look up a'")
     assert "is a branch of shop-" in ran.text
     kernel.run("answer = %ask")
     assert kernel.value("answer") == "'It is: 1'"
@@ -269,6 +270,7 @@ def test_a_session_is_gone_on_with_after_the_kernel_died(folder: Path) -> None:
         ("%approve", "no call of session"),
         ("%approve 77.0", "no call 77.0"),
         ("%fork 99", "has events 1 to"),
+        ("%fork last", "last is no number of an event: %log lists them"),
         ("%fork 1 --edit x", "event 1 is session_started: only messages and results"),
         ("%compare", "the following arguments are required: left"),
         ("%%ask beside\nthe cell", "the message is the cell; 'beside' stands beside it"),
