@@ -170,14 +170,12 @@ class Session:
         name = branch or f"{self.id}-{token_hex(3)}"
         if edit is not None:
             await self._check_edit(at)
-        settings = None if agent is None else dict(await described_by(self._host, agent))
-        await self._ask(
-            "fork", branch=name, at=at, writer=self._writer, edit=edit, settings=settings
-        )
-        made = Session(name, self._host, self._writer)
+        more: dict[str, Any] = {}
         if agent is not None:
-            await bind(self._host, name, agent, self._writer)
-        return made
+            settings = dict(await described_by(self._host, agent))
+            more = {"settings": settings, **_binding(self._host, agent)}
+        await self._ask("fork", branch=name, at=at, writer=self._writer, edit=edit, **more)
+        return Session(name, self._host, self._writer)
 
     async def _check_edit(self, at: int) -> None:
         await self.refresh()
@@ -343,11 +341,18 @@ async def bind(backend: AgentHost, session: str, agent: Agent, writer: str) -> N
     await backend.request(
         "session::open",
         {
-            "session": session, "agent": agent.id, "writer": writer, "events": [event],
-            "code": backend.bring_code(), "policy": agent.policy, "results": agent.results,
-            "budget": agent.budget, "purse": agent.purse,
+            "session": session, "writer": writer, "events": [event], "purse": agent.purse,
+            **_binding(backend, agent),
         },
     )  # fmt: skip
+
+
+def _binding(backend: AgentHost, agent: Agent) -> dict[str, Any]:
+    """What ties a session to an agent, beside what its log says."""
+    return {
+        "agent": agent.id, "code": backend.bring_code(), "policy": agent.policy,
+        "results": agent.results, "budget": agent.budget,
+    }  # fmt: skip
 
 
 async def described_by(backend: AgentHost, agent: Agent) -> Mapping[str, Any]:

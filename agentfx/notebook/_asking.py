@@ -110,7 +110,7 @@ class Asker:
         finally:
             for task in tasks:
                 task.cancel()
-            asked.talk.note(state="running", watched=None)
+            asked.talk.note(watched=None)
             asked.panel.finish()
             self._screen.update(asked.panel.widget, asked.talk.snapshot())
         if not asked.answer.done():
@@ -209,7 +209,7 @@ class Asker:
             return None
 
     def _stop_watching(self, asked: Asked) -> None:
-        asked.talk.note(state="running", watched=None)
+        asked.talk.note(watched=None)
         self._screen.say(
             f"stopped watching; session {asked.session.id} goes on: `%ask` without words watches "
             "it again"

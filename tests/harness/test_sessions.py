@@ -144,6 +144,8 @@ async def test_45_a_fork_with_another_agent_and_a_comparison(cluster: fx.Cluster
     assert (await branch.idle()).startswith("[limit_reached")
     assert await session.refresh() == before
     assert [e.hash for e in branch.events[:2]] == [e.hash for e in before[:2]]
+    first = of(branch, "assistant")[0]  # already the first step is the other agent's
+    assert [call["input"] for call in first.body["calls"]] == [{"a": 0, "b": 1}]
 
 
 async def test_opening_again_goes_on_where_it_was(cluster: fx.Cluster) -> None:

@@ -88,7 +88,7 @@ def test_an_answer_comes_into_the_cell_with_its_tools_and_cost(kernel: Kernel) -
     assert "application/vnd.jupyter.widget-view+json" in live
     assert '✓ shop__price(item="<b>apples</b>") done on w' in shown["text/plain"]
     assert "| looking up <b>apples</b>" in shown["text/plain"]
-    assert "2 model calls" in shown["text/plain"]
+    assert "· done · 2 model calls" in shown["text/plain"]
     assert "cost 0.0" in shown["text/plain"]
     assert "&lt;b&gt;apples" in shown["text/html"]
     assert "<b>apples" not in shown["text/html"]

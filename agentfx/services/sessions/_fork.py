@@ -30,6 +30,11 @@ def fork(t: Transaction, source: SessionRow, copy: SessionRow, message: Fork, no
         copy, epoch=source.epoch + 1, head=kept, chain="", wakes=0, wake=None, wake_head=0,
         wake_used=False, due_at=None,
     )  # fmt: skip
+    if message.agent is not None:  # before the first wake is queued: it is this agent's
+        fresh = replace(
+            fresh, agent=message.agent, code=message.code, policy=message.policy,
+            results=message.results, budget=message.budget,
+        )  # fmt: skip
     fresh = replace(fresh, no=t.sessions.add(fresh))
     t.sessions.copy(source.no, fresh.no, kept)
     log = Log(t, replace(fresh, chain=_chain_at(t, source, kept)), now)

@@ -163,6 +163,8 @@ class Fork:
         at: The last event that is kept.
         edit: Body of the last event, instead of its own.
         settings: Changes of the branch's first event, such as another system prompt.
+        agent: Whose session the branch is; with `code` and the rules that this agent has. None
+            leaves everything as it is.
     """
 
     session: str
@@ -171,6 +173,11 @@ class Fork:
     writer: str
     edit: Json = None
     settings: Json = None
+    agent: str | None = None
+    code: str | None = None
+    policy: Policy = "queue"
+    results: Results = "all"
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
