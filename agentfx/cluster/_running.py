@@ -1,6 +1,7 @@
 """`run_dist` and what goes with it: which backend, which run, and listings."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -242,13 +243,22 @@ def load_program(name: str) -> AnyEffect:
             f"no program {name}: {error}; name it MODULE:ATTRIBUTE, with a module that can be "
             "imported from this folder"
         ) from None
-    made = found() if callable(found) and not is_program(found) else found
+    made = found() if _makes(found) else found
     if not is_program(made):
         raise ProgramError(
             f"{name} is no program, but {type(made).__name__}: name an effect, or a function "
             "without parameters that returns one"
         )
     return made
+
+
+def _makes(found: Any) -> bool:
+    """Whether it is a function without parameters that have to be given."""
+    if is_program(found) or not callable(found):
+        return False
+    parameters = inspect.signature(found).parameters.values()
+    given = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return all(p.default is not p.empty or p.kind in given for p in parameters)
 
 
 def is_program(value: object) -> TypeGuard[AnyEffect]:

@@ -1,0 +1,84 @@
+"""`agentfx run`, and what looks at runs."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.command import Command
+
+WORDS = "tests.cli.words"
+
+
+def test_a_program_runs_in_memory(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:total", "--memory")
+    assert (said.status, said.out, said.lines) == (0, "5\n", [])
+
+
+def test_a_function_that_makes_a_program_is_called(agentfx: Command) -> None:
+    assert agentfx("run", f"{WORDS}:made", "--memory").out == "2\n"
+
+
+def test_a_failure_is_status_2_and_one_line(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:empty", "--memory")
+    assert (said.status, said.out) == (2, "")
+    assert said.lines == ["failed: Empty(text='[/red]')"]
+
+
+def test_a_failure_as_json(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:empty", "--memory", "--json")
+    assert said.status == 2
+    assert json.loads(said.out) == {"error": "Empty", "message": "text='[/red]'"}
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        ("nowhere:x", "no program nowhere:x: No module named 'nowhere'; name it"),
+        ("{}:nope", "no program {0}:nope: module '{0}' has no attribute 'nope'; name it"),
+        ("{}", "{} names no program: write MODULE:PROGRAM"),
+        ("{}:three", "{}:three is no program, but int: name an effect, or a function"),
+        ("{}:needs", "{}:needs is no program, but function: name an effect, or a function"),
+    ],
+)
+@pytest.mark.parametrize("where", ["--memory", "--dist"])
+def test_what_is_no_program(agentfx: Command, program: str, line: str, where: str) -> None:
+    assert agentfx.refused("run", program.format(WORDS), where).startswith(line.format(WORDS))
+
+
+def test_a_program_runs_in_one_place(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:total", "--memory", "--dist")
+    assert said.status == 2
+    assert "give --memory or --dist, not both" in said.lines[-1]
+
+
+def test_a_defect_names_its_step(agentfx: Command) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        agentfx("run", f"{WORDS}:defect", "--memory")
+    assert any("agentfx: after step 1 of run" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_run_by_its_id(agentfx: Command) -> None:
+    """A run in the store of the folder; each command starts what it needs."""
+    first = agentfx("run", f"{WORDS}:total", "--run-id", "r1", "--workers", "1")
+    assert (first.status, first.out) == (0, "5\n")
+    # No worker: what is on record is given, nothing runs.
+    assert agentfx("resume", "r1", "--workers", "0").out == "5\n"
+    (row,) = _rows(agentfx, "runs")
+    assert (row["id"], row["status"], row["program"]) == ("r1", "done", f"{WORDS}:total")
+    kinds = [event["type"] for event in _rows(agentfx, "events", "r1")]
+    assert kinds.count("job_done") == 3
+    assert kinds[-1] == "run_ended"
+    assert agentfx("cancel", "r1").out == "run r1 has ended already: done\n"
+    assert agentfx("runs", "prune", "--keep", "0", "--days", "0").out == "1 runs deleted\n"
+    assert _rows(agentfx, "runs") == []
+    assert agentfx.refused("resume", "r1") == "no run r1: `agentfx runs` lists them"
+
+
+def _rows(agentfx: Command, *command: str) -> list[dict[str, Any]]:
+    said = agentfx(*command, "--json")
+    assert said.status == 0, said
+    rows: list[dict[str, Any]] = json.loads(said.out)
+    return rows
