@@ -894,18 +894,18 @@ function route(points) {
 function timeline(view) {
   const store = view.store;
   const arrow = `afx-arrow-${++ids}`, hatch = `afx-hatch-${ids}`;
-  const back = s("g"), bars = s("g"), front = s("g");
+  const back = s("g"), bars = s("g"), front = s("g"), names = s("g"); // names over arrows, on the colour of their bar
   const now = s("line", { class: "afx-now" });
   const svg = s("svg", { role: "img", "aria-label": "Timeline" },
     s("defs", {}, s("marker", { id: arrow, viewBox: "0 0 8 8", refX: "6", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto" }, s("path", { d: "M0,0 L8,4 L0,8 z" })),
       s("pattern", { id: hatch, class: "afx-hatch", width: "6", height: "6", patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("rect", { width: "6", height: "6" }), s("line", { y2: "6" }))),
-    back, bars, front, now);
+    back, bars, front, names, now);
   svg.style.setProperty("--hatch", `url(#${hatch})`);
   const replay = slider(view);
   const twin = timelineTable(view);
   const keys = h("ul", { class: "afx-legend", "aria-hidden": "true" }, ...[["done", "done"], ["running", "running"], ["again", "another try"], ["failed", "failed"], ["lost", "broke off"]].map(([key, text]) => h("li", { "data-key": key, text })));
   const el = section("timeline", "Timeline", { beside: [keys] }, h("div", { class: "afx-chart" }, svg), replay.el, twin.el);
-  /** @type {Map<string, SVGElement>} */ const drawn = new Map();
+  /** @type {Map<string, { g: SVGElement, name: SVGElement }>} */ const drawn = new Map();
   const layout = { width: 600, end: 1, height: 0, shape: "", teams: /** @type {Map<string, Team>} */ (new Map()) };
 
   const x = (/** @type {number} */ t) => LEFT + (Math.min(t, layout.end) / layout.end) * (layout.width - LEFT - RIGHT);
@@ -1003,6 +1003,7 @@ function timeline(view) {
     attr(svg, "height", String(layout.height));
     back.replaceChildren(...parts);
     bars.replaceChildren();
+    names.replaceChildren();
     drawn.clear();
   }
 
@@ -1021,19 +1022,24 @@ function timeline(view) {
     const row = store.rows("bars")[key];
     const known = drawn.get(key);
     if (!row) {
-      known?.remove();
+      known?.g.remove();
+      known?.name.remove();
       drawn.delete(key);
       return;
     }
-    const g = known ?? s("g", { class: "afx-bar" }, s("path"), s("rect", { class: "afx-edge", height: LANE }), s("text", { dy: "13" }, s("tspan", { class: "afx-try" }), s("tspan")), s("title"));
-    if (!known) bars.append(g);
-    drawn.set(key, g);
+    const { g, name: text } = known ?? {
+      g: s("g", { class: "afx-bar" }, s("path"), s("rect", { class: "afx-edge", height: LANE }), s("title")),
+      name: s("text", { class: "afx-name", dy: "13" }, s("tspan", { class: "afx-try" }), s("tspan")),
+    };
+    if (!known) bars.append(g), names.append(text);
+    drawn.set(key, { g, name: text });
     const from = x(row.begin), to = Math.max(x(row.end ?? (store.isLive ? store.elapsed : store.pastAt)), from + 2);
     const top = y(row.worker, row.lane);
     attr(g, "data-state", row.state);
     attr(g, "data-again", row.tries > 1 ? "" : null);
     attr(g, "data-block", row.jobs > 1 ? "" : null);
-    const [path, edge, text, title] = g.children;
+    attr(text, "data-state", row.state);
+    const [path, edge, title] = g.children;
     attr(path, "d", outline(from, to, top, row.state === "lost"));
     attr(edge, "width", String(Math.min(3, to - from)));
     attr(edge, "x", String(from));
@@ -1079,10 +1085,12 @@ function timeline(view) {
       const goesDown = target.number >= team.number;
       const from = x(move.lost), level = y(team.label, move.lane) + LANE / 2, turn = from + 6 + (goesDown ? moves.length - 1 - i : i) * 4;
       const track = goesDown ? below + 6 + down++ * TRACK : team.top - 6 - up++ * TRACK;
-      const into = y(move.to, move.to_lane) + (target === team ? LANE : goesDown ? 0 : LANE);
-      const land = Math.max(x(move.begin) + 7, turn);
+      const top = y(move.to, move.to_lane), begin = x(move.begin), land = begin - 8;
       /** @type {Array<[number, number]>} */
-      const points = land - turn < 9 ? [[from, level], [turn, level], [turn, into]] : [[from, level], [turn, level], [turn, track], [land, track], [land, into]];
+      const points = [[from, level], [turn, level]];
+      if (land < turn) points.push([turn, target === team || !goesDown ? top + LANE : top]); // started at once: from above or below
+      else if (land - turn < 3) points.push([turn, top + LANE / 2], [begin - 1, top + LANE / 2]);
+      else points.push([turn, track], [land, track], [land, top + LANE / 2], [begin - 1, top + LANE / 2]);
       const d = route(points);
       parts.push(s("path", { class: "afx-halo", d }), s("path", { class: "afx-move", d, "marker-end": `url(#${arrow})` }));
     });
@@ -1111,7 +1119,7 @@ function timeline(view) {
     const anew = measure() || changes === null;
     if (anew) scaffold(), overlay(); // at once: what is drawn stands on one scale
     const keys = anew ? Object.keys(store.rows("bars")) : [...(changes?.get("bars") ?? [])];
-    if (!anew) for (const [key, g] of drawn) if (g.dataset.state === "running") keys.push(key);
+    if (!anew) for (const [key, { g }] of drawn) if (g.dataset.state === "running") keys.push(key);
     inSlices(view, keys, bar);
     if (!anew && ["moves", "marks", "workers"].some((name) => changes?.has(name))) view.later(overlay);
     needle();

@@ -7,24 +7,33 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from agentfx.notebook._chart import chart_lines
 from agentfx.notebook._log import plain
 from agentfx.notebook._roster import step_name
 from agentfx.notebook._tables import Row, Snapshot
 from agentfx.notebook._words import (
     GLYPHS,
     Line,
-    headline,
+    facts,
     millis,
     rows_of,
     run_of,
+    seconds,
     tree_lines,
     word,
 )
 
 MOST_MOVES = 100
 # In JupyterLab: beside a live panel this is hidden, and without one the place of the panel is.
+# The rest is for the looks, where style is kept at all.
 STYLE = (
     "<style>"
+    ".afx-static table {margin: 8px 0 12px; border-collapse: collapse} "
+    ".afx-static caption {text-align: left; font-weight: 600; padding-bottom: 2px} "
+    ".afx-static th, .afx-static td {text-align: left !important; padding: 3px 18px 3px 0} "
+    ".afx-static pre {line-height: 1.25; margin: 4px 0 12px; overflow-x: auto} "
+    ".afx-static ul {list-style: none !important; padding-left: 18px; margin: 4px 0} "
+    ".afx-static > ul {padding-left: 0} "
     ".jp-OutputArea-child:has(.afx) + .jp-OutputArea-child:has(.afx-static) {display: none}"
     ".jp-OutputArea-child:has(+ .jp-OutputArea-child .afx-static):not(:has(.afx)) {display: none}"
     "</style>"
@@ -57,13 +66,16 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -
 
 
 def render_html(snapshot: Snapshot) -> str:
-    """A run: headline, tree, hand-offs, workers, dead letters."""
+    """A run: headline, tree, timeline, hand-offs, workers, dead letters."""
     run = run_of(snapshot)
-    parts = [f"<p><b>{text_of(headline(snapshot))}</b></p>"]
+    parts = [f"<p>{_head(run)}<br>{text_of(' · '.join(facts(snapshot)))}</p>"]
     for name, what in (("result", "result"), ("error", "failed"), ("notice", "note")):
         if run.get(name):
             parts.append(f"<p>{what}: <code>{text_of(run[name])}</code></p>")
     parts.append(tree(tree_lines(snapshot)))
+    chart = "\n".join(chart_lines(snapshot))
+    if chart:
+        parts.append(f"<p><b>Timeline</b></p><pre>{text_of(chart)}</pre>")
     moves = [_move(row) for _, row in rows_of(snapshot, "moves")]
     if moves:
         parts.append(table("Jobs that moved to another worker", _MOVES, moves[:MOST_MOVES]))
@@ -74,6 +86,14 @@ def render_html(snapshot: Snapshot) -> str:
     if dead:
         parts.append(table("Dead letters of all runs", ("job", "run", "why"), dead))
     return f'{STYLE}<div class="afx-static">{"".join(parts)}</div>'
+
+
+def _head(run: Row) -> str:
+    status = run.get("status", "?")
+    after = f" after {seconds(run['took'])}" if "took" in run else ""
+    name = f"<b>{text_of(run['name'])}</b> " if run.get("name") else ""
+    said = f"{GLYPHS.get(status, '')} <b>{text_of(word(status))}</b>{after}"
+    return f"{said} · {name}run <code>{text_of(run.get('id') or 'in memory')}</code>"
 
 
 def tree(lines: Sequence[Line]) -> str:

@@ -46,6 +46,7 @@ class Roster:
         self._dirty: set[str] = set()
         self._asked: set[str] = set()
         self._pids: dict[str, int] = {}
+        self._ends: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """The run started: who left before does not belong to it."""
@@ -63,7 +64,7 @@ class Roster:
         elif kind == "worker_left":
             worker.state = "left"
         else:
-            worker.state = "killed" if label in self._asked else "lost"
+            worker.state = "killed" if label in self._asked | self._ends else "lost"
 
     def job(self, kind: str, event: Fields) -> None:
         """A job started or ended somewhere."""
@@ -100,9 +101,10 @@ class Roster:
         """Processes of the workers, as far as they are known."""
         return {w.label: w.pid for w in self._workers.values() if w.pid is not None}
 
-    def know(self, pids: Mapping[str, int]) -> None:
-        """Workers' processes, for those that no poll tells of."""
-        self._pids = dict(pids)
+    def know(self, other: "Roster") -> None:
+        """What no event tells of: workers' processes, and which will be killed on purpose."""
+        self._pids = other.pids()
+        self._ends = frozenset(w.label for w in other._workers.values() if w.state == "killed")
 
     @property
     def up(self) -> int:

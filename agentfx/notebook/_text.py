@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from agentfx.notebook._chart import chart_lines
 from agentfx.notebook._log import plain
 from agentfx.notebook._roster import step_name
 from agentfx.notebook._tables import Snapshot
@@ -18,11 +19,12 @@ from agentfx.notebook._words import (
 
 
 def render_text(snapshot: Snapshot) -> str:
-    """A run: headline, tree, hand-offs, workers."""
+    """A run: headline, tree, timeline, hand-offs, workers."""
     run = run_of(snapshot)
     lines = [headline(snapshot)]
     lines += [f"{name}: {run[name]}" for name in ("result", "error", "notice") if run.get(name)]
     lines += text_tree(tree_lines(snapshot))
+    lines += chart_lines(snapshot)
     for _, row in rows_of(snapshot, "moves"):
         if row.get("noticed_ms") is None:
             continue

@@ -195,7 +195,7 @@ class View:
         with self._lock:
             view = View(self.run, self._kind, self._stages)
             view._tree.show_as(self._tree)
-            view._roster.know(self._roster.pids())
+            view._roster.know(self._roster)
             view._extra = {**self._extra, "watched": False}
             return view
 

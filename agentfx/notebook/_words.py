@@ -75,9 +75,15 @@ class Line:
 def headline(snapshot: Snapshot) -> str:
     """A run in one line."""
     run = run_of(snapshot)
-    parts = [f"run {run.get('id') or 'in memory'}: {run.get('status', '?')}"]
+    begin = f"run {run.get('id') or 'in memory'}: {run.get('status', '?')}"
     if "took" in run:
-        parts[0] += f" after {seconds(run['took'])}"
+        begin += f" after {seconds(run['took'])}"
+    return " · ".join([begin, *facts(snapshot)])
+
+
+def facts(snapshot: Snapshot) -> list[str]:
+    """What there is to count in a run."""
+    run, parts = run_of(snapshot), list[str]()
     counts = run.get("jobs", {})
     ended = counts.get("done", 0) + counts.get("failed", 0)
     if counts:
@@ -94,7 +100,7 @@ def headline(snapshot: Snapshot) -> str:
     ]
     if run.get("kind") == "dist" and (run.get("lost") or run.get("kept")):
         parts.append(f"{plural(run.get('redone', 0), 'finished job')} run again")
-    return " · ".join(parts)
+    return parts
 
 
 def run_of(snapshot: Snapshot) -> Row:

@@ -9,7 +9,7 @@ from tests.browser.lab import Lab
 
 IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
   === 'idle'"""
-COMMAND = "name => { window.jupyterapp.commands.execute(name); }"
+COMMAND = "name => window.jupyterapp.commands.execute(name)"
 ACTIVATE = """index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"""
 OPEN_MS = 60_000
 SLOW_MS = 20_000
@@ -31,7 +31,7 @@ class NotebookPage:
 
     def command(self, name: str) -> None:
         """Run a command of JupyterLab, without waiting for its end."""
-        self.page.evaluate(COMMAND, name)
+        self.page.evaluate(f"name => {{ ({COMMAND})(name); }}", name)
 
     def run_all(self) -> None:
         """Run all cells."""
@@ -65,6 +65,13 @@ class NotebookPage:
     def is_running(self, index: int) -> bool:
         """Whether a cell shows `[*]`."""
         return "*" in self.prompt(index).inner_text()
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.page.evaluate(
+            "async () => { await window.jupyterapp.commands.execute('docmanager:save'); }"
+        )
+        expect(self.page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0)
 
     def shot(self, path: Path, index: int | None = None) -> None:
         """Take a picture, of the page or of a cell's output."""
