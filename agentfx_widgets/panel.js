@@ -1122,7 +1122,7 @@ function timeline(view) {
     if (!anew) for (const [key, { g }] of drawn) if (g.dataset.state === "running") keys.push(key);
     inSlices(view, keys, bar);
     if (!anew && ["moves", "marks", "workers"].some((name) => changes?.has(name))) view.later(overlay);
-    needle();
+    view.later(needle); // with the bars that end at it
     replay.update(changes);
     twin.update(changes);
     attr(svg, "aria-label", `Timeline: ${plural(layout.teams.size, "worker")}, ${clock(store.elapsed)}, ${plural(Object.keys(store.rows("moves")).length, "hand-off")}; the table below says the same`);

@@ -6,8 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import agentfx as fx
+
+# How long an example takes says how busy the machine is; the deadline of each test is enough.
+settings.register_profile("agentfx", deadline=None)
+settings.load_profile("agentfx")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from agentfx.notebook._words import ordinal, plural, rows_of, run_of, seconds, w
 
 COLUMNS = 84
 MOST_LANES = 40
-MOST_TICKS = 5
+MOST_TICKS = 6
 _CROSS = "\N{BOX DRAWINGS LIGHT DIAGONAL CROSS}"
 _ENDS = {"lost": _CROSS, "failed": "✗", "dead": "✗", "running": "▷"}
 
