@@ -135,9 +135,7 @@ class ConnectedHost:
         response_format: Json = None,
         metadata: Json = None,
     ) -> None:
-        """See `Host.serve`."""
-        if not function_id.startswith(_OURS) and self._registry.has(function_id):
-            raise FunctionError("FUNCTION_CONFLICT", f"{function_id} has an owner already")
+        """See `Host.serve`; an id that somebody else has is served once it is free."""
         more = {
             "description": description,
             "request_format": request_format,

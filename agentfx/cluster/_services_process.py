@@ -47,13 +47,27 @@ def run_services(options: ServicesOptions) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("iii").setLevel(logging.CRITICAL)  # refusals are answers, not news
     try:
-        return asyncio.run(_serve(options))
+        return asyncio.run(_serve_until_told(options))
     except ServedError as error:
         say_why(error)
         return SERVED
 
 
-async def _serve(options: ServicesOptions) -> int:
+async def _serve_until_told(options: ServicesOptions) -> int:
+    leave = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leave.set)
+    return await serve(options, leave)
+
+
+async def serve(options: ServicesOptions, leave: asyncio.Event) -> int:
+    """Serve an engine until `leave` is set or others serve it; the exit status.
+
+    Raises:
+        ConnectionFailedError: No engine answers, or it refuses the token.
+        ServedError: It has services already.
+        StoreError: The store is open elsewhere, or cannot be opened.
+    """
     clock, home = SystemClock(), Home(Path(options.home))
     settings = _settings(options.config)
     connection = await Connection.connect(
@@ -63,14 +77,15 @@ async def _serve(options: ServicesOptions) -> int:
         await wait_until_unserved(connection, clock)
         home.make()
         store = SqliteStore(home.store, lambda error: os._exit(BROKEN), connection.loop)
+        server = _Server(connection, store, home, clock, *settings)
+        running = asyncio.wrap_future(connection.spawn(server.run()))
+        leaving = asyncio.ensure_future(leave.wait())
         try:
-            server = _Server(connection, store, home, clock, *settings)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(
-                    number, connection.call_soon, server.leave
-                )
-            return await asyncio.wrap_future(connection.spawn(server.run()))
+            await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
+            connection.call_soon(server.leave)
+            return await running
         finally:
+            leaving.cancel()
             store.close()
     finally:
         await connection.close()

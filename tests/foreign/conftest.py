@@ -95,5 +95,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[ForeignEngine]:
     """An engine of the test's own, to be killed."""
     own = ForeignEngine(tmp_path)
     await own.up()
-    yield own
-    own.end()
+    try:
+        yield own
+    finally:
+        own.end()

@@ -1,30 +1,40 @@
 """Engines and services in processes of their own, to be killed."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from secrets import token_urlsafe
 
+from agentfx.cluster import EngineOptions, ServicesOptions
 from agentfx.cluster._port import free_port
+from agentfx.cluster._services_process import serve
 from tests.waiting import eventually
 
-AGENTFX = [sys.executable, "-m", "agentfx"]
+START_SECONDS = 60.0
+"""On a machine with much else to do an interpreter takes its time."""
 
 
 class Process:
-    """A command of agentfx that runs until somebody ends it.
+    """An engine or services that run until somebody ends them.
 
     Args:
-        arguments: Of the command.
+        options: How to run it.
         log: Where its output goes.
     """
 
-    def __init__(self, arguments: list[str], log: Path) -> None:
-        self._command, self._log = [*AGENTFX, *arguments], log
+    def __init__(self, options: EngineOptions | ServicesOptions, log: Path) -> None:
+        kind = "engine" if isinstance(options, EngineOptions) else "services"
+        text = json.dumps(asdict(options))
+        self._command = [sys.executable, "-m", "tests.foreign.child", kind, text]
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -47,7 +57,7 @@ class Process:
         """Wait until it has ended; its exit status."""
         process = self._process
         assert process is not None
-        await eventually(lambda: process.poll() is not None)
+        await eventually(lambda: process.poll() is not None, START_SECONDS)
         return int(process.returncode)
 
     def end(self) -> None:
@@ -62,8 +72,8 @@ class ForeignEngine(Process):
 
     def __init__(self, folder: Path) -> None:
         self.port, self.token = free_port(None), token_urlsafe(12)
-        arguments = ["engine", "--no-services", "--port", str(self.port), "--token", self.token]
-        super().__init__(arguments, folder / "engine.log")
+        options = EngineOptions(str(folder), self.port, self.token, services=False)
+        super().__init__(options, folder / "engine.log")
 
     @property
     def url(self) -> str:
@@ -76,15 +86,29 @@ class ForeignEngine(Process):
     async def up(self) -> None:
         """Start it, and wait until it listens."""
         self.start()
-        await eventually(self.listens)
+        try:
+            await eventually(self.listens, START_SECONDS)
+        except TimeoutError:
+            self.end()
+            raise
 
 
 def services(url: str, token: str | None, home: Path) -> Process:
     """Services for an engine, with a store of their own; not started yet."""
-    arguments = ["services", "--url", url, "--home", str(home)]
-    if token is not None:
-        arguments += ["--token", token]
-    return Process(arguments, home.with_suffix(".log"))
+    return Process(ServicesOptions(str(home), url, token), home.with_suffix(".log"))
+
+
+@asynccontextmanager
+async def serving(url: str, token: str | None, home: Path) -> AsyncGenerator[None]:
+    """Services within this process, while they last."""
+    leave = asyncio.Event()
+    options = ServicesOptions(str(home), url, token)
+    running = asyncio.ensure_future(serve(options, leave))
+    try:
+        yield
+    finally:
+        leave.set()
+        assert await running == 0
 
 
 class Cable:

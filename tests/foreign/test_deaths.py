@@ -1,0 +1,236 @@
+"""Every death survived on an engine that is not ours: real processes, sockets and kills."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+import agentfx as fx
+from tests.faults.jobs import pay, squares, times, traced
+from tests.foreign.conftest import Address
+from tests.foreign.process import Cable, ForeignEngine, services
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(120)]
+
+
+def _local(
+    address: Address | ForeignEngine, home: str, workers: int = 2, slots: int = 4
+) -> fx.local:
+    return fx.local(workers, slots=slots, url=address.url, token=address.token, home=home)
+
+
+async def _pid(cluster: fx.Cluster, label: str) -> int:
+    return next(int(row["pid"]) for row in await cluster.workers() if row["label"] == label)
+
+
+async def _services(cluster: fx.Cluster) -> int:
+    return int((await cluster.status())["services"])
+
+
+async def _events(run: fx.Run[object, object]) -> list[fx.Event]:
+    return [event async for event in run.events()]
+
+
+async def test_a_killed_worker_loses_nothing(
+    address: Address, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home) as cluster:
+        run = await fx.start(squares(log, 12, 0.5), backend=cluster)
+        await eventually(lambda: len(traced(log)) >= 8)
+        os.kill(await _pid(cluster, "w1"), signal.SIGKILL)
+        assert await run.result() == fx.Ok([n * n for n in range(12)])
+        lost = [event.job for event in await _events(run) if event.type == "job_lost"]
+        assert lost
+    assert set(times(log, "ended").values()) == {1}
+    assert sum(times(log, "began").values()) == 12 + len(lost)
+
+
+async def test_killed_services_come_back_and_running_jobs_are_joined(
+    address: Address, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home) as cluster:
+        run = await fx.start(squares(log, 24, 0.4), backend=cluster)
+        for done in (1, 9):
+            await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+            await eventually(lambda: len(traced(log)) > len(times(log, "ended")))
+            os.kill(await _services(cluster), signal.SIGKILL)
+        assert await run.result() == fx.Ok([n * n for n in range(24)])
+        events = await _events(run)
+    assert [event.type for event in events].count("services_restarted") == 2
+    assert set(times(log, "began").values()) == {1}
+
+
+async def test_stopped_services_are_killed_and_started_again(
+    address: Address, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home) as cluster:
+        run = await fx.start(squares(log, 12, 0.3, width=12), backend=cluster)
+        await eventually(lambda: len(traced(log)) >= 4)
+        os.kill(await _services(cluster), signal.SIGSTOP)
+        assert await run.result() == fx.Ok([n * n for n in range(12)])
+    assert set(times(log, "began").values()) == {1}
+
+
+async def test_worker_and_services_killed_together(
+    address: Address, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home) as cluster:
+        run = await fx.start(squares(log, 12, 0.5), backend=cluster)
+        await eventually(lambda: len(traced(log)) >= 8)
+        worker, ours = await _pid(cluster, "w1"), await _services(cluster)
+        os.kill(worker, signal.SIGKILL)
+        os.kill(ours, signal.SIGKILL)
+        assert await run.result() == fx.Ok([n * n for n in range(12)])
+    assert set(times(log, "ended").values()) == {1}
+
+
+async def test_an_action_survives_the_services(
+    address: Address, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home, workers=1) as cluster:
+        run = await fx.start(pay(str(log), 7, 1.0), backend=cluster)
+        await eventually(lambda: traced(log))
+        os.kill(await _services(cluster), signal.SIGKILL)
+        assert await run.result() == fx.Ok(7)
+    assert traced(log) == ["began 7", "ended 7"]
+
+
+async def test_a_stopped_worker_is_silent_and_others_take_over(
+    address: Address, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home, slots=2) as cluster:
+        run = await fx.start(squares(log, 4, 1.0), backend=cluster)
+        await eventually(lambda: len(traced(log)) >= 4)
+        stopped = await _pid(cluster, "w1")
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            assert await run.result() == fx.Ok([0, 1, 4, 9])
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+
+
+async def test_everything_killed_at_once(address: Address, own_home: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with _local(address, own_home) as cluster:
+        run = await fx.start(squares(log, 12, 0.3, width=4), backend=cluster, run_id="whole")
+        await eventually(lambda: len(times(log, "ended")) >= 5)
+        supervisor = psutil.Process((await cluster.status())["supervisor"])
+        left = supervisor.children(recursive=True)
+        supervisor.kill()
+        await eventually(lambda: not any(_alive(child) for child in left))
+        run._task.cancel()  # as if this driver were gone, too
+    done = set(times(log, "ended"))
+    async with _local(address, own_home) as cluster:
+        program = squares(log, 12, 0.3, width=4)
+        again = await fx.run_dist(program, backend=cluster, run_id="whole")
+    assert again == fx.Ok([n * n for n in range(12)])
+    # What had ended was on record, but for what ended just then.
+    assert sum(times(log, "began")[f"began {entry.split()[1]}"] > 1 for entry in done) <= 8
+
+
+async def test_a_killed_engine_comes_back_and_running_jobs_are_joined(
+    engine: ForeignEngine, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(engine, own_home) as cluster:
+        run = await fx.start(squares(log, 24, 0.5), backend=cluster)
+        for done in (1, 9):
+            await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+            engine.end()
+            await engine.up()
+        assert await run.result() == fx.Ok([n * n for n in range(24)])
+        events = await _events(run)
+    assert [event.type for event in events].count("services_restarted") == 2
+    assert set(times(log, "began").values()) == {1}
+
+
+async def test_engine_worker_and_services_killed_together(
+    engine: ForeignEngine, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with _local(engine, own_home) as cluster:
+        run = await fx.start(squares(log, 12, 0.5), backend=cluster)
+        await eventually(lambda: len(traced(log)) >= 8)
+        worker, ours = await _pid(cluster, "w1"), await _services(cluster)
+        engine.end()
+        os.kill(worker, signal.SIGKILL)
+        os.kill(ours, signal.SIGKILL)
+        await engine.up()
+        assert await run.result() == fx.Ok([n * n for n in range(12)])
+    assert set(times(log, "ended").values()) == {1}
+
+
+async def test_a_cut_cable_of_the_services_is_a_restart(
+    engine: ForeignEngine, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with Cable(engine.port) as cable:
+        ours = services(cable.url, engine.token, tmp_path / "services")
+        ours.start()
+        try:
+            async with _local(engine, own_home) as cluster:
+                assert (await cluster.status())["services"] is None
+                run = await fx.start(squares(log, 24, 0.4), backend=cluster)
+                for done in (1, 9):
+                    await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+                    cable.cut()
+                assert await run.result() == fx.Ok([n * n for n in range(24)])
+                events = await _events(run)
+        finally:
+            ours.end()
+    assert [event.type for event in events].count("services_restarted") == 2
+    assert set(times(log, "began").values()) == {1}
+
+
+async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
+    engine: ForeignEngine, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    ours = services(engine.url, engine.token, tmp_path / "services")
+    ours.start()
+    try:
+        async with Cable(engine.port) as cable:
+            far = Address(cable.url, engine.token)
+            async with _local(far, own_home) as cluster:
+                run = await fx.start(squares(log, 24, 0.4), backend=cluster)
+                for done in (1, 9):
+                    await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+                    cable.cut()
+                assert await run.result() == fx.Ok([n * n for n in range(24)])
+    finally:
+        ours.end()
+    assert set(times(log, "began").values()) == {1}
+
+
+async def test_services_that_stop_let_a_run_wait(
+    engine: ForeignEngine, own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    ours = services(engine.url, engine.token, tmp_path / "services")
+    ours.start()
+    try:
+        async with _local(engine, own_home) as cluster:
+            run = await fx.start(squares(log, 12, 0.3), backend=cluster)
+            await eventually(lambda: len(traced(log)) >= 8)
+            ours.send(signal.SIGTERM)
+            assert await ours.ended() == 0
+            waiting = asyncio.ensure_future(run.result())
+            ours.start()
+            assert await waiting == fx.Ok([n * n for n in range(12)])
+    finally:
+        ours.end()
+    assert set(times(log, "began").values()) == {1}
+
+
+def _alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
