@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from agentfx.contracts import RemoteFailure as RemoteFailure
     from agentfx.contracts import remote as remote
     from agentfx.jobs._event import Event as Event
+    from agentfx.notebook import contract as contract
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ __version__ = "0.1.0"
 _LATE = {
     **dict.fromkeys(("RemoteFailure", "remote"), "agentfx.contracts"),
     "Event": "agentfx.jobs._event",
+    "contract": "agentfx.notebook",
     **dict.fromkeys(
         (
             "Cluster", "ClusterError", "cancel", "connect", "local", "prune", "resume",

@@ -48,6 +48,7 @@ def _check(file: Path, registry: list[Known]) -> None:
         out.print(str(change), style="red" if change.kind == "breaking" else None)
     if changes:
         broken = sum(change.kind == "breaking" for change in changes)
-        err.print(f"{len(changes)} changes, {broken} of them breaking: run `agentfx gen` again")
+        text = f"{len(changes)} changes, {broken} of them breaking: run `agentfx gen` again"
+        err.print(text, soft_wrap=True)
         raise typer.Exit(1)
-    err.print(f"{file} is what the registry has")
+    err.print(f"{file} is what the registry has", soft_wrap=True)

@@ -14,7 +14,7 @@ from agentfx.backends import Connection, IiiBackend
 from agentfx.cluster._bundle import write_bundle
 from agentfx.cluster._control import ControlClient
 from agentfx.cluster._find import ClusterError, Found, find_engine, log_tail, start_supervisor
-from agentfx.cluster._foreign import Manifest, read_manifest
+from agentfx.cluster._foreign import Manifest, make_ready, read_manifest
 from agentfx.cluster._home import Home
 from agentfx.cluster._options import DEFAULT_SLOTS
 from agentfx.cluster._refusal import reasons, size_of
@@ -165,13 +165,17 @@ class Cluster(Engine):
     async def serve(self, path: str) -> str:
         """Start a worker in any language; the name in its manifest.
 
+        The packages of a worker in JavaScript are installed before its first start.
+
         Args:
             path: Its folder, with an `iii.worker.yaml`.
 
         Raises:
-            ClusterError: It has no manifest, or did not register its functions in time.
+            ClusterError: It has no manifest, its language is not installed, or it did not
+                register its functions in time.
         """
         manifest = read_manifest(path)
+        await make_ready(manifest)
         await self._control.ask(
             "serve", label=manifest.name, command=manifest.start, folder=str(manifest.folder)
         )

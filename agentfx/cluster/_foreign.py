@@ -1,6 +1,8 @@
 """Workers in any language, started beside the engine: their manifests and their processes."""
 
+import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,12 @@ from agentfx.cluster._options import ForeignOptions
 from agentfx.wire import Json, is_array, is_object
 
 MANIFEST = "iii.worker.yaml"
+MOST_LINES = 3
+_LANGUAGES = {
+    "node": "Node.js", "npm": "Node.js", "npx": "Node.js", "bun": "Bun", "deno": "Deno",
+    "go": "Go", "cargo": "Rust", "ruby": "Ruby", "java": "Java", "dotnet": ".NET",
+}  # fmt: skip
+"""What people call the language of a program that runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,39 @@ def read_manifest(path: str) -> Manifest:
         install if isinstance(install, str) else None,
         tuple(map(str, functions)) if is_array(functions) else (),
     )
+
+
+async def make_ready(manifest: Manifest) -> None:
+    """Install what a worker needs where it can be seen that this was not done yet.
+
+    That is the case for packages of JavaScript, which lie in the worker's own folder. Python's
+    would go into the environment of this very process: the user does that.
+
+    Raises:
+        ClusterError: Its language is not here, or the command that installs failed.
+    """
+    for command in (manifest.start, manifest.install or ""):
+        program = next((word for word in command.split() if word != "exec"), "")
+        if program in _LANGUAGES and shutil.which(program) is None:
+            raise ClusterError(
+                f"worker {manifest.name} needs {_LANGUAGES[program]}: there is no `{program}` on "
+                "PATH; install it, or leave this worker out"
+            )
+    package, modules = manifest.folder / "package.json", manifest.folder / "node_modules"
+    if manifest.install is None or not package.exists() or modules.exists():
+        return
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", manifest.install,
+        cwd=manifest.folder, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    if process.returncode:
+        last = said.decode(errors="replace").strip().splitlines()[-MOST_LINES:]
+        raise ClusterError(
+            f"worker {manifest.name}: `{manifest.install}` failed in {manifest.folder}: "
+            f"{' / '.join(last)}"
+        )
 
 
 def run_foreign(options: ForeignOptions) -> int:

@@ -1,5 +1,7 @@
 """Functions of other workers: remote calls, contracts, and types made of them."""
 
+from agentfx.contracts._brief import brief_fields as brief_fields
+from agentfx.contracts._brief import brief_type as brief_type
 from agentfx.contracts._compare import Change as Change
 from agentfx.contracts._compare import compare as compare
 from agentfx.contracts._module import GenError as GenError

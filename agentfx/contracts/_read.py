@@ -96,11 +96,14 @@ class _Reader:
             return Anything("the schema is nested too deeply")
         self._depth += 1
         try:
-            return self._nullable(schema, self._combined(schema, name))
+            shape = self._nullable(schema, self._combined(schema, name))
         except CannotMergeError as error:
-            return Anything(str(error))
+            shape = Anything(str(error))
         finally:
             self._depth -= 1
+        if isinstance(shape, Anything) and shape.why is not None:
+            return replace(shape, said=json.dumps(schema, sort_keys=True))
+        return shape
 
     def _nullable(self, schema: Keywords, shape: Shape) -> Shape:
         if schema.get("nullable") is True and not isinstance(shape, Anything):  # of OpenAPI 3.0

@@ -13,9 +13,11 @@ class Anything:
 
     Attributes:
         why: What the schema says that has no Python type; None if it says nothing.
+        said: The schema, as JSON text, where there is such a reason.
     """
 
     why: str | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Whether all values of one shape are values of another; where that is unclear, they are not."""
 
 import json
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from agentfx.contracts._accept import problems
@@ -45,8 +46,10 @@ class _Within:
         if isinstance(narrow, Named) or isinstance(wide, Named):
             return self.reason(narrow, wide, at)
         if isinstance(wide, Anything) or isinstance(narrow, Nothing):
-            if isinstance(wide, Anything) and wide.why is not None and narrow != wide:
+            if isinstance(wide, Anything) and not _is_same(narrow, wide):
                 return _place(at, "it cannot be compared")
+            return None
+        if isinstance(wide, Either) and wide.exactly and narrow == wide and not _refers(wide):
             return None
         if isinstance(narrow, OneOfValues):
             return self._values(narrow, wide, at)
@@ -113,6 +116,21 @@ class _Within:
             return _place(at, "other keys may have any value")
         reasons = (self.reason(f.shape, wide.value, f"{at}.{f.name}") for f in narrow.fields)
         return next(filter(None, reasons), None)
+
+
+def _is_same(narrow: Shape, wide: Anything) -> bool:
+    """Whether all values of a shape are allowed by a schema that is not understood."""
+    # What a reference in it leads to may have changed.
+    return wide.why is None or (narrow == wide and "$ref" not in (wide.said or "$ref"))
+
+
+def _refers(shape: Any) -> bool:
+    if isinstance(shape, tuple):
+        return any(map(_refers, shape))  # pyright: ignore[reportUnknownArgumentType]
+    if not is_dataclass(shape):
+        return False
+    parts = (getattr(shape, field.name) for field in fields(shape))
+    return isinstance(shape, Named) or any(map(_refers, parts))
 
 
 def _bounds(narrow: Any, wide: Any, at: str) -> str | None:

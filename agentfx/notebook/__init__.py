@@ -6,6 +6,9 @@ the magics themselves.
 
 from typing import Any
 
+from agentfx.notebook._contracts import ContractDisplay as ContractDisplay
+from agentfx.notebook._contracts import contract as contract
+from agentfx.notebook._contracts import contracts as contracts
 from agentfx.notebook._doctor import Report as Report
 from agentfx.notebook._doctor import doctor as doctor
 from agentfx.notebook._effect import EffectTree as EffectTree

@@ -99,6 +99,9 @@ def _agentfx(parser: MagicParser) -> None:
     parser.add_argument(
         "--tasks", action="append", default=[], help="module whose tasks new workers have"
     )
+    parser.add_argument(
+        "--serve", action="append", default=[], help="folder of a worker in any language"
+    )
     parser.add_argument("--slots", type=int, default=4, help="jobs at once, of each new worker")
     parser.add_argument("--url", help="an iii engine that runs already, not the embedded one")
     parser.add_argument("--token", help="for that engine")
@@ -144,6 +147,11 @@ _MAGICS: dict[str, tuple[str, str, Callable[[MagicParser], None]]] = {
     "runs": ("%", "List runs, newest first.", _runs),
     "queues": ("%", "List tasks with jobs that wait, run or are dead.", _nothing),
     "dlq": ("%", "List dead letters; redrive one, or discard it for good.", _dlq),
+    "contracts": (
+        "%",
+        "List functions that declare a contract, in any language; agentfx.contract(ID) shows one.",
+        _nothing,
+    ),
     "events": ("%", "List all that happened in a run.", _events),
 }
 

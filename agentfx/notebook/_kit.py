@@ -32,6 +32,7 @@ class ClusterOptions:
     url: str | None = None
     token: str | None = None
     config: str | None = None
+    serve: tuple[str, ...] = ()
 
 
 class KernelRun(Run[Any, Any]):
@@ -161,6 +162,8 @@ class Kit:
             # They belong to the folder, not to this kernel: others go on when it ends.
             spawned = [await engine.spawn(slots=options.slots, owned=False) for _ in missing]
             await engine.joined(spawned)
+            for path in options.serve:
+                await engine.serve(path)
         return engine
 
     async def _hold(self, context: "connect | local") -> None:

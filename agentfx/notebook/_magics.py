@@ -12,7 +12,7 @@ from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect
 from agentfx.harness import Session
 from agentfx.interpreters import Run, run_memory_sync
-from agentfx.notebook import _doctor, _listings, _status
+from agentfx.notebook import _contracts, _doctor, _listings, _status
 from agentfx.notebook._arguments import PARSERS, MagicParser
 from agentfx.notebook._cell import CellCode, checked, named
 from agentfx.notebook._effect import EffectTree, effect
@@ -222,7 +222,7 @@ class NotebookMagics:
             case "up":
                 return _status.up(
                     args.workers, tuple(args.tasks), slots=args.slots, url=args.url,
-                    token=args.token, config=args.config, kit=self._kit,
+                    token=args.token, config=args.config, serve=tuple(args.serve), kit=self._kit,
                 )  # fmt: skip
             case "down":
                 return _say("ended" if _status.down(kit=self._kit) else "no cluster runs here")
@@ -268,6 +268,10 @@ class NotebookMagics:
     def events(self, args: Namespace, cell: str | None) -> Any:
         """See `events`."""
         return _listings.events(args.run_id, kit=self._kit)
+
+    def contracts(self, args: Namespace, cell: str | None) -> Any:
+        """See `contracts`."""
+        return _contracts.contracts(kit=self._kit)
 
     def effect(self, line: str, cell: str | None) -> EffectTree:
         """See `effect`."""

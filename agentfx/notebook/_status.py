@@ -54,6 +54,7 @@ def up(
     url: str | None = None,
     token: str | None = None,
     config: str | None = None,
+    serve: tuple[str, ...] = (),
     kit: Kit | None = None,
 ) -> Status:
     """Start the cluster of this folder, or attach to it.
@@ -65,10 +66,11 @@ def up(
         url: Of an iii engine that runs already, instead of the embedded one.
         token: For that engine.
         config: An iii configuration file for the embedded engine.
+        serve: Folders of workers in any language.
         kit: Of this kernel.
     """
     chosen = kit or the_kit()
-    options = ClusterOptions(workers, tasks, slots, url, token, config)
+    options = ClusterOptions(workers, tasks, slots, url, token, config, serve)
 
     async def go() -> Status:
         return await status_of(await chosen.up(options))
