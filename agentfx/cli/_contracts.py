@@ -7,7 +7,7 @@ import typer
 
 from agentfx.cli._app import HomeOption, Token, Url, Where, app, engine_of, run
 from agentfx.cli._show import err, out
-from agentfx.contracts import Known, compare, published_in, read_registry, write_module
+from agentfx.contracts import GenError, Known, compare, published_in, read_registry, write_module
 
 
 @app.command()
@@ -28,8 +28,11 @@ def gen(
         _check(out_file, registry)
         return
     source = write_module(registry)
-    out_file.write_text(source)
-    err.print(f"{out_file}: {len(registry)} functions")
+    try:
+        out_file.write_text(source, "utf-8")
+    except OSError as error:
+        raise GenError(f"cannot write {out_file}: {error.strerror}") from None
+    err.print(f"{out_file}: {len(registry)} functions", soft_wrap=True)
 
 
 async def _registry(where: Where) -> list[Known]:
@@ -39,13 +42,13 @@ async def _registry(where: Where) -> list[Known]:
 
 def _check(file: Path, registry: list[Known]) -> None:
     try:
-        before = published_in(file.read_text())
+        before = published_in(file.read_text("utf-8"))
     except (OSError, ValueError, SyntaxError) as error:
-        err.print(f"{file} cannot be checked: {error}", style="red")
+        err.print(f"{file} cannot be checked: {error}", style="red", soft_wrap=True)
         raise typer.Exit(1) from None
     changes = compare(before, registry)
     for change in changes:
-        out.print(str(change), style="red" if change.kind == "breaking" else None)
+        out.print(str(change), style="red" if change.kind == "breaking" else None, soft_wrap=True)
     if changes:
         broken = sum(change.kind == "breaking" for change in changes)
         text = f"{len(changes)} changes, {broken} of them breaking: run `agentfx gen` again"

@@ -30,7 +30,9 @@ class Change:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.kind:<10}  {self.function_id}: {self.text}"
+        line = f"{self.kind:<10}  {self.function_id}: {self.text}"
+        # Ids and keys are others' words: nothing in them may move the cursor.
+        return "".join(c if c.isprintable() else " " for c in line)
 
 
 def compare(before: Sequence[Known], after: Sequence[Known]) -> list[Change]:

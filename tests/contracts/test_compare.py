@@ -89,6 +89,11 @@ def test_breaking_changes_come_first() -> None:
     assert kinds == ["breaking", "breaking", "compatible"]
 
 
+def test_a_change_is_one_line_of_plain_text() -> None:
+    (change,) = compare([Known("a\x1b[2J::b\n", "", Published())], [])
+    assert str(change) == "breaking    a [2J::b : is gone"
+
+
 NAMES = sorted(EXACT)
 
 

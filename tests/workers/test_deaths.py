@@ -1,5 +1,6 @@
 """Foreign workers that die, and that outlive nobody."""
 
+import shutil
 from pathlib import Path
 
 import psutil
@@ -108,6 +109,36 @@ async def test_a_worker_that_cannot_be_started(
         (tmp_path / "iii.worker.yaml").write_text(manifest)
     with pytest.raises(fx.ClusterError, match=why):
         await cluster.serve(str(tmp_path))
+
+
+async def test_packages_of_javascript_are_installed_at_the_first_start(
+    textstats: Path, tmp_path: Path, cluster: fx.Cluster
+) -> None:
+    folder = tmp_path / "worker"
+    shutil.copytree(textstats, folder, ignore=shutil.ignore_patterns("node_modules"))
+    name = await cluster.serve(str(folder))
+    try:
+        assert (folder / "node_modules" / "iii-sdk").is_dir()
+        counted = await fx.run_dist(remote("textstats::count")(text="a b"), backend=cluster)
+        assert counted == fx.Ok({"unit": "words", "count": 2})
+    finally:
+        await cluster.stop(name)
+
+
+async def test_packages_that_cannot_be_installed(tmp_path: Path, cluster: fx.Cluster) -> None:
+    text = "name: broken\nscripts: {start: node x.js, install: echo why it fails; exit 3}\n"
+    (tmp_path / "iii.worker.yaml").write_text(text)
+    (tmp_path / "package.json").write_text("{}")
+    with pytest.raises(fx.ClusterError, match=r"`echo why it fails; exit 3` failed in .*: why it"):
+        await cluster.serve(str(tmp_path))
+
+
+async def test_a_language_that_is_not_installed(
+    tmp_path: Path, cluster: fx.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(fx.ClusterError, match=r"textstats needs Node\.js: there is no `node` on"):
+        await cluster.serve(str(WORKERS / "textstats"))
 
 
 async def test_a_worker_that_ends_at_once(tmp_path: Path, cluster: fx.Cluster) -> None:

@@ -105,10 +105,18 @@ async def both(program: Any, polyglot: fx.Cluster, **stubs: Callable[..., Any]) 
     return [await fx.run_dist(program, backend=polyglot), await fx.run_memory(program, stubs=named)]
 
 
+def never(**given: Any) -> Any:
+    raise AssertionError(given)
+
+
 @pytest.mark.parametrize("replayable", [False, True], ids=["direct", "durable"])
 async def test_results_are_models(replayable: bool, live: ModuleType, polyglot: fx.Cluster) -> None:
     program = live.remote("pymath::add", replayable=replayable)(a=2, b=3)
-    exits = await both(program, polyglot, pymath__add=lambda a, b: {"sum": a + b})
+
+    def add(a: float, b: float) -> Any:
+        return {"sum": a + b}
+
+    exits = await both(program, polyglot, pymath__add=add)
     assert exits == [fx.Ok(live.PymathAddResult(sum=5))] * 2
     assert [type(exit_.value.sum) for exit_ in exits] == [int, int]
 
@@ -161,13 +169,16 @@ async def test_a_task_fails_with_its_own_failure_by_way_of_javascript(
 async def test_both_sides_are_checked(live: ModuleType, polyglot: fx.Cluster) -> None:
     call = live.remote("textstats::analyze")
     wrong = call(documents=[{"text": 3}])
-    for exit_ in await both(wrong, polyglot, textstats__analyze=lambda documents: None):
+    for exit_ in await both(wrong, polyglot, textstats__analyze=never):
         assert isinstance(exit_.error, fx.ContractViolation)
         assert exit_.error.where == "input"
         assert exit_.error.errors[0][1][:2] == ("documents", 0)
     right = call(documents=[{"text": "a"}])
-    stand_in: Any = {"textstats::analyze": lambda documents: {"results": [], "total": "1"}}
-    exit_ = await fx.run_memory(right, stubs=stand_in)
+
+    def analyze(documents: Any) -> Any:
+        return {"results": [], "total": "1"}
+
+    exit_ = await fx.run_memory(right, stubs={"textstats::analyze": analyze})
     assert isinstance(exit_, fx.Err)
     assert isinstance(exit_.error, fx.ContractViolation)
     assert exit_.error.where == "output"
@@ -181,6 +192,13 @@ async def test_memory_names_the_function(live: ModuleType) -> None:
 def test_an_unknown_id_says_what_to_do(live: ModuleType) -> None:
     with pytest.raises(TypeError, match="no generated contract for a::b: run `agentfx gen` again"):
         live.remote("a::b")
+
+
+def test_a_folder_that_is_not_there(gen: Gen, tmp_path: Path) -> None:
+    ran = gen("--out", str(tmp_path / "no" / "contracts.py"))
+    assert ran.returncode == 1
+    assert "No such file or directory" in ran.stderr.splitlines()[-1]
+    assert "Traceback" not in ran.stderr
 
 
 # `--check`

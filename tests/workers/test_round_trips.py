@@ -19,7 +19,7 @@ EQUAL: dict[str, Any] = {
     "control characters": "".join(map(chr, range(32))) + '"\\/\u2028\u2029\x7f',
     "keys like JavaScript's own": {"constructor": 2, "toString": None, "0": 1},
     "safe integers": [0, -1, SAFE, -SAFE],
-    "floats": [0.1, -0.5, 1e-300, 5e-324, 1.5e15, math.pi],
+    "floats": [0.1, -0.5, 1e-300, 5e-324, 2.2250738585072e-308, 1.5e15, math.pi],
     "a float without a fraction": 3.0,
     "one MiB": "x" * 2**20,
     "one MiB beyond ASCII": "ß" * 2**19,
@@ -84,6 +84,20 @@ async def test_javascript_refuses_what_another_caller_sends(polyglot: fx.Cluster
     answer = await polyglot.call_remote("textstats::echo", f'{{"value": {2**53 + 1}}}', 10)
     assert '"err": "UnsafeNumber"' in answer
     assert '"declared": true' in answer
+
+
+async def test_a_negative_zero_keeps_its_sign_or_is_refused(polyglot: fx.Cluster) -> None:
+    exact = await fx.run_dist(echoed("Python", -0.0), backend=polyglot)
+    assert isinstance(exact, fx.Ok)
+    assert math.copysign(1, exact.value) == -1
+    refused = await fx.run_dist(echoed("JavaScript", [-0.0]), backend=polyglot)
+    failure = fx.RemoteFailure(name="UnsafeNumber", fields={"at": ["0"], "read": "-0"})
+    assert refused == fx.Err(failure)
+
+
+@pytest.mark.parametrize("value", [1e308, -1.7976931348623157e308, 1e22])
+async def test_large_floats_through_python(value: float, polyglot: fx.Cluster) -> None:
+    assert await fx.run_dist(echoed("Python", value), backend=polyglot) == fx.Ok(value)
 
 
 async def test_large_floats_through_javascript(polyglot: fx.Cluster) -> None:

@@ -44,7 +44,7 @@ const EmptyText = object({ index: { type: 'integer' } }, ['index'], {
 })
 
 const UnsafeNumber = object({ at: { type: 'array', items: text }, read: text }, ['at', 'read'], {
-  description: 'A number beyond 2^53, where JavaScript cannot tell integers apart.',
+  description: 'A number that JavaScript cannot give back: beyond 2^53, or a negative zero.',
 })
 
 export const CONTRACTS = {

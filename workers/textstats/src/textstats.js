@@ -50,6 +50,10 @@ export function refuseUnsafe(value, at) {
   if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
     throw new DeclaredError('UnsafeNumber', { at: at.map(String), read: String(value) })
   }
+  if (Object.is(value, -0)) {
+    // JSON.stringify would write it without its sign.
+    throw new DeclaredError('UnsafeNumber', { at: at.map(String), read: '-0' })
+  }
   if (value !== null && typeof value === 'object') {
     for (const [key, item] of Object.entries(value)) refuseUnsafe(item, [...at, key])
   }

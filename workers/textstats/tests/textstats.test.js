@@ -27,6 +27,7 @@ test('a document without words is a declared failure', () => {
 test('what JavaScript cannot hold is refused', () => {
   assert.deepEqual(echo({ value: 2 ** 53 - 1 }), { value: 2 ** 53 - 1 })
   assert.throws(() => echo({ value: [2 ** 53] }), { name: 'UnsafeNumber' })
+  assert.throws(() => echo({ value: -0 }), { name: 'UnsafeNumber' })
 })
 
 test('input is held to the contract', () => {
