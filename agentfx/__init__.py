@@ -92,7 +92,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE})
+    return sorted({*globals(), *_LATE} - {"Any", "TYPE_CHECKING", "import_module"})
 
 
 def load_ipython_extension(shell: Any) -> None:
