@@ -54,6 +54,9 @@ class Run(Generic[A, E]):
         self.id = run_id
         self._backend, self._task = backend, task
 
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
     @classmethod
     async def start(cls, driver: "RunDriver", backend: Backend) -> "Run[Any, Any]":
         """Drive a run beside the caller, on its loop; returns once it is on record."""

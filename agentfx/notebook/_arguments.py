@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Never
 
 from agentfx.notebook._errors import UserError
@@ -22,8 +23,13 @@ class MagicParser(argparse.ArgumentParser):
         Raises:
             UserError: Always.
         """
-        self.usage = None  # reading intermixed sets it, and the % of our names is no format
-        raise UserError(f"{message}; {' '.join(self.format_usage().split())}; help: {self.prog}?")
+        hint = "".join(self._meant(word) for word in message.split() if word.startswith("--"))
+        usage = " ".join(self.format_usage().split())
+        raise UserError(f"{message}{hint}; {usage}; help: {self.prog}?")
+
+    def _meant(self, word: str) -> str:
+        close = get_close_matches(word, self.options(), 1)
+        return f": did you mean {close[0]}?" if close and close[0] != word else ""
 
     def read(self, line: str) -> argparse.Namespace:
         """The arguments in a line.
@@ -31,7 +37,21 @@ class MagicParser(argparse.ArgumentParser):
         Raises:
             UserError: It cannot be read; the message has the usage.
         """
-        return self.parse_intermixed_args([_bare(word) for word in words_of(line)])
+        return self.parse_args(self._options_last([_bare(word) for word in words_of(line)]))
+
+    def _options_last(self, words: list[str]) -> list[str]:
+        """The same words, so that those of an expression stand together."""
+        first: list[str] = []
+        last: list[str] = []
+        waiting = 0  # values that the option before takes
+        for word in words:
+            action = self._option_string_actions.get(word.partition("=")[0])
+            if action is not None:
+                waiting = int(action.nargs != 0 and "=" not in word)
+            (last if action is not None or waiting else first).append(word)
+            if action is None:
+                waiting = 0
+        return [*first, *last]
 
     def options(self) -> list[str]:
         """The options it knows, for completion."""
@@ -71,11 +91,19 @@ def _bare(word: str) -> str:
     return word[1:-1] if quoted else word
 
 
+def _name(word: str) -> str:
+    if not word.isidentifier():
+        raise argparse.ArgumentTypeError(f"{word} cannot be the name of a variable")
+    return word
+
+
 def _program(parser: MagicParser) -> None:
     parser.add_argument(
-        "program", nargs="*", help="the line form: a program's name, or an expression"
+        "program", nargs="*", default=[], help="the line form: a program's name, or an expression"
     )
-    parser.add_argument("-o", "--out", metavar="NAME", help="keep the exit under this name")
+    parser.add_argument(
+        "-o", "--out", metavar="NAME", type=_name, help="keep the exit under this name"
+    )
     parser.add_argument("--env", metavar="NAME", help="the capabilities: LLM.of(…) | DB.of(…)")
 
 
@@ -125,7 +153,7 @@ def _runs(parser: MagicParser) -> None:
 
 
 def _events(parser: MagicParser) -> None:
-    parser.add_argument("run_id", help="as %%runs lists it")
+    parser.add_argument("run_id", nargs="?", help="as %%runs lists it; the newest without it")
 
 
 def _nothing(parser: MagicParser) -> None:

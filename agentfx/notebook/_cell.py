@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Coroutine
 from typing import Any
 
-from agentfx.algebra import AnyEffect
+from agentfx.algebra import AnyEffect, Given
 from agentfx.cluster import is_program
 from agentfx.notebook._errors import UserError
 
@@ -20,8 +20,7 @@ class CellCode:
         source: Text of the cell.
 
     Raises:
-        UserError: It does not end in an expression.
-        SyntaxError: It is no Python.
+        UserError: It is no Python, or does not end in an expression.
     """
 
     def __init__(self, shell: Any, source: str) -> None:
@@ -29,7 +28,7 @@ class CellCode:
         text: str = shell.transform_cell(source)
         # As a cell of IPython: tracebacks and `inspect` find the lines.
         name = shell.compile.cache(text, shell.execution_count, raw_code=source)
-        tree = ast.parse(text, name)
+        tree = _parsed(text, name)
         if not tree.body or not isinstance(tree.body[-1], ast.Expr):
             raise UserError(
                 "the cell's last line is its program, such as fetch.for_each(urls): end it in an "
@@ -73,28 +72,52 @@ class CellCode:
         return eval(code, self._namespace)  # noqa: S307 - the user's own cell
 
 
-def checked(value: object) -> AnyEffect:
+def _parsed(text: str, name: str) -> ast.Module:
+    try:
+        return ast.parse(text, name)
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        raise UserError(
+            f"the cell is no Python: {error.msg}, line {error.lineno}: {line}"
+        ) from None
+
+
+def checked(value: object, where: str = "the cell ends in") -> AnyEffect:
     """A value that is a program.
+
+    Args:
+        value: To be checked.
+        where: It was found, for the message.
 
     Raises:
         UserError: It is something else.
     """
     if is_program(value):
         return value
-    made = "a function: call it" if callable(value) else type(value).__name__
+    if callable(value):
+        name = getattr(value, "__name__", None) or getattr(value, "id", "it")
+        raise UserError(f"{where} a function, not a program: call it, such as {name}(…)")
     raise UserError(
-        f"the cell ends in {made}, not in a program: a call of a task, fx.for_each(…), "
-        "fx.succeed(…)"
+        f"{where} a value of type {type(value).__name__}, not a program: a program is a call of a "
+        "task, fx.for_each(…), fx.succeed(…)"
     )
+
+
+def is_environment(value: object) -> bool:
+    """Whether a value is what `--env` takes."""
+    return isinstance(value, Given)
 
 
 def named(shell: Any, expression: str) -> Any:
     """What an expression of the user's names.
 
     Raises:
-        UserError: It names nothing.
+        UserError: It names nothing, or cannot be computed.
     """
     try:
         return eval(expression, shell.user_ns)  # noqa: S307 - the user's own words
-    except (NameError, AttributeError, SyntaxError) as error:
+    except Exception as error:
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is not None and trace.tb_next.tb_next is not None:
+            raise  # in code of the user's that it calls: they need to see where
         raise UserError(f"{expression}: {error}") from None

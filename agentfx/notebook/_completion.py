@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from agentfx._errors import AgentfxError
-from agentfx.algebra import Given
 from agentfx.cluster import is_program
 from agentfx.harness import Agent
 from agentfx.notebook._agent_arguments import AGENT_PARSERS
 from agentfx.notebook._arguments import PARSERS
+from agentfx.notebook._cell import is_environment
 from agentfx.notebook._kit import Kit
 
 ASK_SECONDS = 1.0
@@ -44,7 +44,7 @@ class Completer:
         if before[-1:] in (["-o"], ["--out"], ["--run-id"]) or parser is None:
             return self._programs() if parser is None else []
         if before[-1:] == ["--env"]:
-            return self._names(_is_environment)
+            return self._names(is_environment)
         if before[-1:] == ["--session"]:
             return self._listed("session::list", "id")
         if before[-1:] == ["--agent"]:
@@ -84,10 +84,6 @@ class Completer:
         except (AgentfxError, TimeoutError):
             return []
         return [str(row[key]) for row in rows]
-
-
-def _is_environment(value: object) -> bool:
-    return isinstance(value, Given)
 
 
 def _is_agent(value: object) -> bool:

@@ -11,7 +11,7 @@ from agentfx.notebook._completion import Completer
 from agentfx.notebook._displays import register_displays, unregister_displays
 from agentfx.notebook._kit import the_kit
 from agentfx.notebook._magics import AWAITED, NotebookMagics, register
-from agentfx.notebook._transformer import AwaitMagics
+from agentfx.notebook._transformer import AwaitMagics, magic_first
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ def load(shell: Any) -> None:
     magics, agents = NotebookMagics(shell, the_kit()), AgentMagics(shell, the_kit())
     transformer = AwaitMagics(shell, AWAITED | AGENT_AWAITED)
     shell.input_transformers_post.append(transformer)
+    shell.input_transformers_cleanup.append(magic_first)
     for each in (magics, agents):
         shell.events.register("pre_run_cell", each.before_cell)
     register_displays(shell)
@@ -53,6 +54,7 @@ def unload(shell: Any, *, leave: bool = True) -> None:
             continue
         _loaded.remove(loaded)
         shell.input_transformers_post.remove(loaded.transformer)
+        shell.input_transformers_cleanup.remove(magic_first)
         for each in (loaded.magics, loaded.agents):
             shell.events.unregister("pre_run_cell", each.before_cell)
         unregister_displays(shell)

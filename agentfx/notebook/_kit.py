@@ -16,6 +16,8 @@ from agentfx.notebook._loop import LoopThread
 T = TypeVar("T")
 DEFAULT_WORKERS = 2
 MOST_LETTERS = 10_000
+MOST_PROGRAMS = 200
+"""Runs of this kernel that can be resumed without giving their program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Kit:
         self.driven: dict[str, KernelRun] = {}
         self.session: str | None = None
         self.agents: dict[str, Agent] = {}
+        self.programs: dict[str, AnyEffect] = {}
         self._home_given = home
         self._held: _Held | None = None
         self._opening = asyncio.Lock()
@@ -260,6 +263,7 @@ class Kit:
             fresh: Start a known run over.
             loop: Where capabilities run, the driver's without it.
         """
+        self._remember(run_id, program)
         known = self.driven.get(run_id)
         if known is not None and not known.exit.done() and not fresh:
             return known
@@ -269,6 +273,12 @@ class Kit:
         self.driven[run_id] = driven
         driven.exit.add_done_callback(lambda _: self._forget(run_id, driven))
         return driven
+
+    def _remember(self, run_id: str, program: AnyEffect) -> None:
+        self.programs.pop(run_id, None)
+        self.programs[run_id] = program
+        while len(self.programs) > MOST_PROGRAMS:
+            del self.programs[next(iter(self.programs))]
 
     def _forget(self, run_id: str, driven: KernelRun) -> None:
         if self.driven.get(run_id) is driven:

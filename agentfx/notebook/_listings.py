@@ -47,15 +47,23 @@ def dead_letters(limit: int = 100, *, kit: Kit | None = None) -> "pd.DataFrame":
     return frame(rows, DEAD_COLUMNS)
 
 
-def events(run_id: str, *, kit: Kit | None = None) -> "pd.DataFrame":
-    """All that happened in a run, and to workers meanwhile."""
+def events(run_id: str | None = None, *, kit: Kit | None = None) -> "pd.DataFrame":
+    """All that happened in a run, and to workers meanwhile; in the newest run without an id."""
     chosen = kit or the_kit()
+    run_id = run_id or _newest(kit)
     found: list[dict[str, Any]] = []
     while page := chosen.call(_page(chosen, run_id, found)):
         found += page
     begun = next((at for at, row in enumerate(found) if row["type"] == "run_started"), 0)
     rows = [{**row, "detail": detail(row)} for row in found[begun:]]
     return frame(rows, EVENT_COLUMNS)
+
+
+def _newest(kit: Kit | None) -> str:
+    rows = _request(kit, "runs::list", {"limit": 1})
+    if not rows:
+        raise UserError("there is no run yet: %%run_dist starts one")
+    return str(rows[0]["id"])
 
 
 async def _page(kit: Kit, run_id: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -148,6 +156,9 @@ def frame(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFra
     for name in ("at", "started_at", "ended_at", "died_at", "created_at"):
         if name in columns:
             made[name] = pd.to_datetime(made[name], unit="s", utc=True)
+    for name in ("path", "task", "worker", "program"):
+        if name in columns:
+            made[name] = made[name].fillna("")
     for name in ("pid", "index", "attempt", "delivery"):
         if name in columns:
             made[name] = made[name].astype("Int64")  # whole numbers, some of them missing

@@ -14,9 +14,14 @@ from agentfx.harness import Session
 from agentfx.interpreters import Run, run_memory_sync
 from agentfx.notebook import _contracts, _doctor, _listings, _status
 from agentfx.notebook._arguments import PARSERS, MagicParser
-from agentfx.notebook._cell import CellCode, checked, named
+from agentfx.notebook._cell import CellCode, checked, is_environment, named
 from agentfx.notebook._effect import EffectTree, effect
-from agentfx.notebook._errors import UserError, without_own_frames
+from agentfx.notebook._errors import (
+    UserError,
+    in_notebook_words,
+    said_by_us,
+    without_own_frames,
+)
 from agentfx.notebook._identity import CellKey
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._running import DistOptions, Runner, Watched, program_of
@@ -36,24 +41,27 @@ def one_line(function: LineOrCell) -> LineOrCell:
     """Show what agentfx says of a mistake as one line; the user's own errors keep their trace."""
 
     def shown(line: str, cell: str | None = None) -> Any:
+        __tracebackhide__ = True
         try:
             result = function(line, cell)
-        except AgentfxError as error:
-            raise UsageError(str(error)) from None
         except Exception as error:
-            raise without_own_frames(error) from None
+            raise _for_people(error) from None
         return _later(result) if asyncio.iscoroutine(result) else result
 
     return shown
 
 
 async def _later(work: Coroutine[Any, Any, Any]) -> Any:
+    __tracebackhide__ = True
     try:
         return await work
-    except AgentfxError as error:
-        raise UsageError(str(error)) from None
     except Exception as error:
-        raise without_own_frames(error) from None
+        raise _for_people(error) from None
+
+
+def _for_people(error: Exception) -> BaseException:
+    said = str(error) if isinstance(error, AgentfxError) else said_by_us(error)
+    return without_own_frames(error) if said is None else UsageError(in_notebook_words(said))
 
 
 def register(
@@ -186,8 +194,10 @@ class NotebookMagics:
         return self._named_program(args)
 
     def _named_program(self, args: Namespace) -> AnyEffect:
-        expression = _needed(_expression(args), "which program: give its name")
-        return checked(named(self._shell, expression))
+        expression = _needed(
+            _expression(args), "which program: give its name, or an expression such as fetch(1)"
+        )
+        return checked(named(self._shell, expression), f"{expression} is")
 
     def _program_to_resume(self, args: Namespace) -> AnyEffect:
         given = self._named_program(args) if args.program else None
@@ -200,7 +210,15 @@ class NotebookMagics:
         return DistOptions(args.run_id, args.fresh, args.workers, key)
 
     def _value(self, expression: str | None) -> Any:
-        return None if expression is None else named(self._shell, expression)
+        if expression is None:
+            return None
+        value: Any = named(self._shell, expression)
+        if not is_environment(value):
+            raise UserError(
+                f"--env {expression}: that is a value of type {type(value).__name__}; give "
+                "capabilities as LLM.of(implementation), several joined by |"
+            )
+        return value
 
     def _own(self, watched: Watched) -> Watched:
         # Without an id nobody can tell whether the next cell is this one again.
@@ -241,7 +259,7 @@ class NotebookMagics:
                 for watched in (w for panels in self._cells.values() for w in panels):
                     watched.view.kill_asked(label)
                 _listings.kill(label, kit=self._kit)
-                return _say(f"killed {label}: what it ran starts elsewhere")
+                return _say(f"killed {label}: tasks that it ran start elsewhere")
             case "stop":
                 label = _needed(args.label, "which worker: %workers stop w1")
                 _listings.stop(label, kit=self._kit)
@@ -276,7 +294,7 @@ class NotebookMagics:
     def effect(self, line: str, cell: str | None) -> EffectTree:
         """See `effect`."""
         expression = _needed(line.strip() or None, "which program: %effect program")
-        return effect(checked(named(self._shell, expression)))
+        return effect(checked(named(self._shell, expression), f"{expression} is"))
 
 
 def _expression(args: Namespace) -> str | None:

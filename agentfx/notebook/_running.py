@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
+from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect, Err, Exit, Ok, brief
 from agentfx.cluster import Cluster, Engine, load_program
 from agentfx.interpreters import BackendError, run_memory
@@ -187,10 +188,17 @@ class Runner:
         pushing = asyncio.ensure_future(panel.keep_pushing())
         looking = asyncio.ensure_future(keep_looking(engine, view, kit.clock))
         writing = asyncio.ensure_future(self._keep_writing(watched))
+        notice: str | None = None
         try:
             ended = asyncio.wrap_future(driven.exit)
             await asyncio.wait({ended})
-            if not ended.cancelled() and ended.exception() is None:
+            broken = None if ended.cancelled() else ended.exception()
+            if broken is not None and not isinstance(broken, AgentfxError):
+                notice = (
+                    f"stopped here by {type(broken).__name__}: mend it and run the cell again, "
+                    "which goes on from here"
+                )
+            elif broken is None and not ended.cancelled():
                 view.result(result_text(ended.result()))
                 await asyncio.wait({following}, timeout=LAST_EVENTS_SECONDS)
             with suppress(BackendError):
@@ -198,7 +206,7 @@ class Runner:
         finally:
             for task in (following, pushing, writing):
                 task.cancel()
-            view.note(watched=None, notice=None)
+            view.note(watched=None, notice=notice)
             panel.finish()
             self._screen.update(panel.widget, view.snapshot())
             settle(watched.exit, driven.exit)
@@ -267,6 +275,9 @@ class Runner:
         try:
             while not running.done():
                 await asyncio.wait({running}, timeout=WAKE_SECONDS)
+            broken = None if running.cancelled() else running.exception()
+            if broken is not None:
+                watched.view.note(notice=f"stopped here by {type(broken).__name__}")
             exit_ = running.result()
             watched.view.result(result_text(exit_))
             watched.view.failed_at(exit_.at if isinstance(exit_, Err) else None)
@@ -304,16 +315,19 @@ def result_text(exit_: Exit[Any, Any]) -> str:
 
 
 async def program_of(kit: Kit, run_id: str, program: AnyEffect | None) -> AnyEffect:
-    """The program to go on with: the one given, else the one that the run names.
+    """The program to go on with: the one given, this kernel's, or the one that the run names.
 
     Raises:
         UserError: There is no such run, or only its notebook has its program.
     """
+    program = program or kit.programs.get(run_id)
     if program is not None:
         return program
     driven = await kit.request("run::get", {"run": run_id})
     if driven is None:
         raise UserError(f"no run {run_id}: %runs lists them")
+    if driven["status"] == "cancelled":
+        raise UserError(f"run {run_id} was cancelled, and cannot go on: run its program anew")
     if driven["program"] is None:
         raise UserError(
             f"only a notebook has the program of run {run_id}: run its cell again, or give the "

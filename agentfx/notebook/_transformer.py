@@ -15,6 +15,7 @@ from typing import Any
 PREFIX = "_awaited_"
 _RUNNERS = ("run_cell_magic", "run_line_magic")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_CELL_MAGICS = ("%%run_dist", "%%run_memory")
 _GENERATED = "get_ipython().run_"
 
 
@@ -54,7 +55,7 @@ class AwaitMagics:
             node = pending.pop()
             if isinstance(node, _SCOPES):
                 continue
-            if isinstance(node, ast.Call) and _name(node) in self._names:
+            if isinstance(node, ast.Call) and _name(node) in self._names and not _is_empty(node):
                 yield node
             pending.extend(ast.iter_child_nodes(node))
 
@@ -68,6 +69,23 @@ class AwaitMagics:
             if frame.f_back is None:
                 return False
             frame = frame.f_back
+
+
+def magic_first(lines: list[str]) -> list[str]:
+    """Drop comments before one of our cell magics, which IPython takes for a line magic there."""
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if text.startswith(_CELL_MAGICS):
+            return lines[number:]
+        if text and not text.startswith("#"):
+            return lines
+    return lines
+
+
+def _is_empty(call: ast.Call) -> bool:
+    """Whether it is the call of a cell that has no body: IPython says what is wrong."""
+    body = call.args[-1]
+    return len(call.args) > 2 and isinstance(body, ast.Constant) and body.value == ""
 
 
 def _name(call: ast.Call) -> str | None:
