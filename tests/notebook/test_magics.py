@@ -73,6 +73,12 @@ class Shell:
             return [found.text for found in self.shell.Completer.completions(line, len(line))]
 
 
+def new_shell() -> Any:
+    """A shell that remembers nothing of this machine's user."""
+    make: Any = InteractiveShell
+    return make(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
+
+
 @pytest.fixture
 def shell(
     shared_home: Path,
@@ -83,9 +89,7 @@ def shell(
     """A shell with the extension, on the cluster that tests share."""
     monkeypatch.setenv("AGENTFX_HOME", str(shared_home))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    config = Config({"HistoryManager": {"enabled": False}})
-    made: Any = InteractiveShell(config=config, colors="nocolor")
-    shell = Shell(made, capsys)
+    shell = Shell(new_shell(), capsys)
     shell.run("%load_ext agentfx")
     shell.run(DEFINE)
     yield shell
@@ -248,7 +252,7 @@ def registered(shell: Any) -> list[Any]:
 
 
 def test_unloading_leaves_nothing(shell: Shell) -> None:
-    new = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    new = new_shell()
     loaded = registered(shell.shell)
     shell.run("%unload_ext agentfx")
     assert registered(shell.shell) == registered(new)
