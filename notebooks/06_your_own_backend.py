@@ -395,5 +395,6 @@ assert counting.sent == 100
 assert counting.calls < 100  # jobs that are ready together travel together
 
 # %% [markdown]
-# This was the last of the six about durable execution. `docs/` has the reference, and the source of
-# `agentfx/testing/_in_memory_backend.py` is the backend to copy.
+# `docs/` has the reference; `agentfx/testing/_in_memory_backend.py` is the backend to copy.
+#
+# Next: [7 · Preemption](07_preemption.ipynb), for work that nobody wants any more.

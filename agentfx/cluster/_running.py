@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 
 from agentfx._clock import SystemClock
 from agentfx._errors import AgentfxError
-from agentfx.algebra import AnyEffect, DistEnv, Effect, Exit, tasks
+from agentfx.algebra import AnyEffect, DistEnv, Effect, Exit, Stream, tasks
 from agentfx.cluster._cluster import Engine, enclosing, local, open_engine
 from agentfx.cluster._find import ClusterError, find_engine
 from agentfx.cluster._home import Home
@@ -244,6 +244,8 @@ def load_program(name: str) -> AnyEffect:
             "imported from this folder"
         ) from None
     made = found() if _makes(found) else found
+    if isinstance(made, Stream):
+        raise ProgramError(f"{name} is a stream, not yet a program: add .to_list()")
     if not is_program(made):
         raise ProgramError(
             f"{name} is no program, but {type(made).__name__}: name an effect, or a function "

@@ -1,7 +1,6 @@
 """Reading the source of a stream."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -33,9 +32,7 @@ async def read_source(
     finally:
         close = getattr(iterator, "aclose", None)
         if close is not None:
-            # On another loop it may still be running: it is being cancelled there.
-            with suppress(RuntimeError):
-                await on_caller_loop(close)
+            await on_caller_loop(close)
 
 
 def _iterator(source: Arriving[Any], known: int) -> AsyncIterator[Any]:

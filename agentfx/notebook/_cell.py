@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Coroutine
 from typing import Any
 
-from agentfx.algebra import AnyEffect, Given
+from agentfx.algebra import AnyEffect, Given, Stream
 from agentfx.cluster import is_program
 from agentfx.notebook._errors import UserError
 
@@ -94,6 +94,8 @@ def checked(value: object, where: str = "the cell ends in") -> AnyEffect:
     """
     if is_program(value):
         return value
+    if isinstance(value, Stream):
+        raise UserError(f"{where} a stream, not yet a program: add .to_list()")
     if callable(value):
         name = getattr(value, "__name__", None) or getattr(value, "id", "it")
         raise UserError(f"{where} a function, not a program: call it, such as {name}(…)")

@@ -9,11 +9,13 @@ from agentfx.algebra import (
     Attempt,
     Catch,
     CatchAll,
+    Collect,
     DirectCall,
     DoBlock,
     Ensuring,
     FlatMap,
     ForEach,
+    Guard,
     Named,
     NamedCall,
     Provide,
@@ -34,7 +36,9 @@ MOST_LINKS = 60
 """Of a longer chain, the ends are shown."""
 MOST_DEPTH = 20
 LATER = "its steps are known when it runs"
-_LEAVES: tuple[type[Any], ...] = (TaskCall, DirectCall, Use, Attempt, Sleep, ForEach, Timeout)
+_LEAVES: tuple[type[Any], ...] = (
+    TaskCall, DirectCall, Use, Attempt, Sleep, ForEach, Timeout, Collect, Guard,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Stage:
         count: Number of items of a fan-out.
         task: Id of the task it calls.
         inner: What stands inside.
+        holds: Whether something will, also where it is not known before it runs.
     """
 
     text: str
@@ -58,6 +63,7 @@ class Stage:
     count: int | None = None
     task: str | None = None
     inner: "tuple[Stage, ...]" = ()
+    holds: bool = False
 
 
 class _Numbers:
@@ -159,6 +165,12 @@ def _head(first: Any, label: str | None, numbers: _Numbers, depth: int) -> Stage
             path = numbers.step()
             inner = _stages(first.first, _Numbers(path and f"{path}/"), depth + 1)
             return Stage(f"timeout {first.seconds:g} s", path, label, inner=inner)
+        case Collect():
+            return Stage(plain(repr(node)), numbers.step(), label, holds=True, note=LATER)
+        case Guard():
+            path = numbers.step()
+            inner = _stages(first.first, _Numbers(path and f"{path}/"), depth + 1)
+            return Stage(text.lstrip("."), path, label, inner=inner)
         case DoBlock():
             numbers.lose_track()
             return Stage(text, note=LATER)
@@ -204,9 +216,9 @@ def _plan(stages: Iterable[Stage], parent: str, tree: Tree, tables: Tables) -> N
     after, number = "", 0
     for stage in stages:
         if stage.path is not None:
-            task = stage.task
+            task, holds = stage.task, stage.holds or bool(stage.inner)
             tree.planned(stage.path, label=stage.label or _group_label(stage), task=task,
-                         count=stage.count, text=stage.text, holds=bool(stage.inner))  # fmt: skip
+                         count=stage.count, text=stage.text, holds=holds)  # fmt: skip
             _plan(stage.inner, stage.path, tree, tables)
             after, number = stage.path, 0
             continue

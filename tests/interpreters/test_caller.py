@@ -6,6 +6,8 @@ import sys
 import threading
 from abc import abstractmethod
 
+import pytest
+
 import agentfx as fx
 from agentfx.interpreters import caller_loop, run_memory
 
@@ -29,6 +31,39 @@ async def test_a_capability_runs_on_the_loop_of_its_owner_and_knows_its_step() -
 
     exit_ = await asyncio.to_thread(lambda: asyncio.run(drive()))
     assert exit_ == fx.Ok(f"{threading.current_thread().name} True")
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_cancelled_work_on_another_loop_has_ended_before_its_run_goes_on(
+    stubborn: bool,
+) -> None:
+    mine, log, begun = asyncio.get_running_loop(), list[str](), threading.Event()
+
+    async def work() -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            log.append("cleaned up")
+            if not stubborn:
+                raise
+        return "all the same"
+
+    async def end() -> None:
+        log.append("finalizer")
+
+    async def drive() -> object:
+        caller_loop.set(mine)
+        program = fx.attempt(work).ensuring(fx.attempt(end))
+        running = asyncio.ensure_future(run_memory(program))
+        await asyncio.to_thread(begun.wait)
+        running.cancel()
+        return (await asyncio.gather(running, return_exceptions=True))[0]
+
+    ended = await asyncio.to_thread(lambda: asyncio.run(drive()))
+    assert log == ["cleaned up", "finalizer"]
+    assert ended == fx.Ok("all the same") if stubborn else isinstance(ended, asyncio.CancelledError)
 
 
 async def test_without_an_owner_it_runs_where_the_program_is_driven() -> None:
