@@ -323,5 +323,5 @@ assert first == 49
 assert second.error.reason == "taken"
 
 # %% [markdown]
-# Next: [8 · An agent that survives its worker](08_an_agent_that_survives.ipynb), where a message that
-# overtakes a turn preempts it.
+# Next: [8 · An agent that survives its worker](08_an_agent_that_survives.ipynb), which
+# calls tools that take a while.
