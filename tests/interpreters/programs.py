@@ -92,15 +92,15 @@ async def fx_sleep_forever() -> None:
     await asyncio.Event().wait()
 
 
-def _number(value: Any) -> int:
+def number(value: Any) -> int:
     """Any value that a program may give, as a number."""
     match value:
         case fx.Ok(value=inner):
-            return _number(inner) + 1
+            return number(inner) + 1
         case fx.Err():
             return -1
         case list() | tuple():
-            return int(sum(_number(item) for item in value))
+            return int(sum(number(item) for item in value))
         case int():
             return int(value)
         case _:
@@ -133,18 +133,19 @@ leaves: st.SearchStrategy[Program] = st.one_of(
     st.builds(lambda n: crash(n).retry(2).named("again"), numbers),
     st.builds(lambda n: Dice.call(Dice.roll, n), numbers),
     st.builds(lambda n: Dice.use(lambda d: d.roll(n), returns=int), numbers),
-    st.just(fx.sleep(0).map(_number)),
+    st.just(fx.sleep(0).map(number)),
+    st.just(fx.attempt(fx_sleep_forever).timeout(0.02)),
 )
 
 
 def _composed(inner: st.SearchStrategy[Program]) -> st.SearchStrategy[Program]:
     return st.one_of(
-        st.builds(lambda p, n: p.map(lambda v: _number(v) + n), inner, numbers),
-        st.builds(lambda p, q: p.flat_map(lambda v: q.map(lambda w: _number(v) + w)), inner, inner),
+        st.builds(lambda p, n: p.map(lambda v: number(v) + n), inner, numbers),
+        st.builds(lambda p, q: p.flat_map(lambda v: q.map(lambda w: number(v) + w)), inner, inner),
         st.builds(lambda p, q: p.catch_all(lambda e: q), inner, inner),
         st.builds(lambda p: p.catch(fx.on(Boom).do(lambda e: fx.succeed(e.n))), inner),
-        st.builds(lambda p: p.either().map(_number), inner),
-        st.builds(lambda p, q: p.zip(q).map(_number), inner, inner),
+        st.builds(lambda p: p.either().map(number), inner),
+        st.builds(lambda p, q: p.zip(q).map(number), inner, inner),
         st.builds(lambda p: p.timeout(60), inner),
         st.builds(lambda p, n: p.ensuring(fx.succeed(n)), inner, numbers),
         st.builds(lambda p: p.named("part"), inner),
@@ -152,14 +153,14 @@ def _composed(inner: st.SearchStrategy[Program]) -> st.SearchStrategy[Program]:
         st.builds(body, inner, inner),
         st.builds(
             lambda items, p, width: fx.for_each(
-                items, lambda n: p.map(lambda v: _number(v) + n), concurrency=width
-            ).map(_number),
+                items, lambda n: p.map(lambda v: number(v) + n), concurrency=width
+            ).map(number),
             st.lists(numbers, max_size=4),
             inner,
             st.integers(1, 3),
         ),
         st.builds(
-            lambda items, width: boom.for_each(items, concurrency=width).map(_number),
+            lambda items, width: boom.for_each(items, concurrency=width).map(number),
             st.lists(numbers, max_size=5),
             st.integers(1, 3),
         ),
