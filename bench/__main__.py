@@ -22,9 +22,13 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
 def main(
     parts: Annotated[list[str] | None, typer.Argument(help="Some of: " + ", ".join(PARTS))] = None,
     json: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("bench.json"),
+    url: Annotated[
+        str | None, typer.Option(help="An iii engine without services, for the part `jobs`.")
+    ] = None,
 ) -> None:
     """Measure, beside a floor in the same run."""
     console = Console()
+    jobs.on.url = url
     unknown = set(parts or ()) - set(PARTS)
     if unknown:
         raise typer.BadParameter(f"no part {sorted(unknown)}; there are {', '.join(PARTS)}")

@@ -332,18 +332,22 @@ class Connection:
             return
         self._open = is_open
         if not is_open:
-            # The SDK would let them wait for their timeout; the answers cannot come any more.
-            for future in list(self._calls):
-                self._voided.add(future)
-                future.cancel()
+            self._void_calls()
         for listener in list(self._listeners):
             listener(is_open)
+
+    def _void_calls(self) -> None:
+        """The SDK would let them wait for their timeout; the answers cannot come any more."""
+        for future in list(self._calls):
+            self._voided.add(future)
+            future.cancel()
 
     async def close(self) -> None:
         """Close the link for good."""
         if self._closed:
             return
         self._closed = True
+        self._loop.call_soon_threadsafe(self._void_calls)
         self._unsubscribe()
         for beating in self._beating:
             beating.cancel()

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 import agentfx as fx
+from agentfx._clock import SystemClock
 from tests.faults.jobs import pay, squares, times, traced
 from tests.foreign.conftest import Address
 from tests.foreign.process import Cable, ForeignEngine, services
@@ -29,6 +30,12 @@ async def _pid(cluster: fx.Cluster, label: str) -> int:
 
 async def _services(cluster: fx.Cluster) -> int:
     return int((await cluster.status())["services"])
+
+
+async def _serving(engine: ForeignEngine) -> None:
+    """Wait until the engine has services; a cluster that comes then starts none of its own."""
+    async with fx.connect(engine.url, token=engine.token) as backend:
+        await backend.connection.served("agentfx::services::info", SystemClock())
 
 
 async def _events(run: fx.Run[object, object]) -> list[fx.Event]:
@@ -178,8 +185,8 @@ async def test_a_cut_cable_of_the_services_is_a_restart(
         ours = services(cable.url, engine.token, tmp_path / "services")
         ours.start()
         try:
+            await _serving(engine)
             async with _local(engine, own_home) as cluster:
-                assert (await cluster.status())["services"] is None
                 run = await fx.start(squares(log, 24, 0.4), backend=cluster)
                 for done in (1, 9):
                     await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
@@ -199,6 +206,7 @@ async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
     ours = services(engine.url, engine.token, tmp_path / "services")
     ours.start()
     try:
+        await _serving(engine)
         async with Cable(engine.port) as cable:
             far = Address(cable.url, engine.token)
             async with _local(far, own_home) as cluster:
@@ -219,6 +227,7 @@ async def test_services_that_stop_let_a_run_wait(
     ours = services(engine.url, engine.token, tmp_path / "services")
     ours.start()
     try:
+        await _serving(engine)
         async with _local(engine, own_home) as cluster:
             run = await fx.start(squares(log, 12, 0.3), backend=cluster)
             await eventually(lambda: len(traced(log)) >= 8)
