@@ -5,7 +5,7 @@ MARK := .venv/.installed
 
 WALKTHROUGHS := $(patsubst %.py,%.ipynb,$(wildcard notebooks/[0-9]*.py))
 
-.PHONY: demo lab notebooks test lint type unit bench chaos lock clean
+.PHONY: demo lab notebooks test lint type unit kernels bench chaos lock clean
 
 demo: $(MARK)-core
 	$(BIN)/agentfx demo fanout
@@ -33,6 +33,19 @@ type: $(MARK)-dev
 
 unit: $(MARK)-dev
 	$(BIN)/pytest
+
+# Which clicks arrive when, on kernels old and new, each in an environment of its own.
+KERNELS := 6.31.0 7.3.0 newest
+kernels: $(KERNELS:%=kernel-%)
+
+kernel-%: $(MARK)-dev
+	test -x .venv-kernels/$*/bin/python || $(PYTHON) -m venv .venv-kernels/$*
+	.venv-kernels/$*/bin/pip install --quiet --disable-pip-version-check -r requirements/core.txt
+	.venv-kernels/$*/bin/pip install --quiet --disable-pip-version-check --upgrade \
+	  ipykernel$(if $(filter newest,$*),,==$*) anywidget ipywidgets pandas nest-asyncio2
+	.venv-kernels/$*/bin/pip install --quiet --disable-pip-version-check --no-deps editables hatchling
+	.venv-kernels/$*/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	AGENTFX_KERNEL=$(CURDIR)/.venv-kernels/$*/bin/python $(BIN)/pytest -n 0 -q tests/kernels/matrix.py
 
 bench: $(MARK)-dev
 	$(BIN)/python -m bench

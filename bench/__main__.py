@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import deaths, harness, jobs, programs, steps
+from bench import deaths, harness, jobs, panel, programs, steps
 from bench.figures import Figure, save, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "steps": steps.figures,
     "deaths": deaths.figures,
     "harness": harness.figures,
+    "panel": panel.figures,
 }
 
 

@@ -36,6 +36,11 @@ def click_notice(mode: str, ipykernel: str | None = None) -> str | None:
             f"This kernel (ipykernel {found}) takes clicks only between cells: use --detach, "
             "or ipykernel 7.4 or newer."
         )
+    if (7, 0) <= major_minor(found) < (7, 4):
+        return (
+            f"This kernel (ipykernel {found}) hears clicks at once in JupyterLab; elsewhere they "
+            "wait until the cell ends, which ipykernel 7.4 mends."
+        )
     if mode == "blocking" and major_minor(found) >= (7, 4):
         return (
             "This cell blocks the kernel: outside JupyterLab, clicks wait until it ends. "

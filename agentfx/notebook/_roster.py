@@ -59,7 +59,6 @@ class Roster:
         worker = self._of(label)
         if kind == "worker_joined":
             worker.state, worker.pid = "up", self._pids.get(label)
-            worker.running.clear()
             self._asked.discard(label)
         elif kind == "worker_left":
             worker.state = "left"

@@ -10,7 +10,7 @@ from tests.browser.conftest import NewPage
 from tests.browser.lab import Lab, is_alive
 from tests.browser.page import SLOW_MS, NotebookPage, barriers, open_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(400)]
 
 SETUP = "%load_ext agentfx\nimport agentfx as fx, asyncio"
 FETCH = """
@@ -34,7 +34,7 @@ def fetch(items: int) -> str:
 def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
     lab: Lab, page: Page, shots: Path
 ) -> None:
-    notebook = open_in(page, lab, "kill", SETUP, fetch(60), "print(result)")
+    notebook = open_in(page, lab, "kill", SETUP, fetch(90), "print(result)")
     notebook.run_all()
     row = notebook.worker(1, "w1")
     expect(row).to_have_attribute("data-state", "up", timeout=SLOW_MS)
@@ -56,7 +56,7 @@ def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
     expect(notebook.worker(1, "w3")).to_have_attribute("data-state", "up", timeout=SLOW_MS)
     assert notebook.is_running(1)
     notebook.until_done(2)
-    expect(notebook.output(2)).to_contain_text("Ok(value=70210)")
+    expect(notebook.output(2)).to_contain_text("Ok(value=238965)")
     expect(panel.locator(".afx-badge")).to_contain_text("done")
     expect(panel.locator(".afx-figures")).to_contain_text("0 finished jobs run again")
     notebook.shot(shots / "panel-light.png", 1)
@@ -120,7 +120,7 @@ def test_a_dead_letter_is_run_again_by_its_button(lab: Lab, page: Page, shots: P
 
 
 def test_stop_watching_ends_the_cell_and_not_the_run(lab: Lab, page: Page) -> None:
-    notebook = open_in(page, lab, "unwatch", SETUP, fetch(30), "1 + 1")
+    notebook = open_in(page, lab, "unwatch", SETUP, fetch(60), "1 + 1")
     notebook.run_all()
     panel = notebook.panel(1)
     panel.get_by_role("button", name="Stop watching this run; it goes on").click(timeout=SLOW_MS)
@@ -134,7 +134,7 @@ def test_stop_watching_ends_the_cell_and_not_the_run(lab: Lab, page: Page) -> No
 def test_a_saved_notebook_shows_the_end_of_its_run_without_a_kernel(
     lab: Lab, page: Page, shots: Path
 ) -> None:
-    notebook = open_in(page, lab, "saved", SETUP, fetch(12))
+    notebook = open_in(page, lab, "saved", SETUP, fetch(60))
     notebook.run_all()
     notebook.panel(1).get_by_role("button", name=re.compile("Kill worker")).first.click(
         timeout=SLOW_MS
@@ -149,7 +149,7 @@ def test_a_saved_notebook_shows_the_end_of_its_run_without_a_kernel(
     expect(html.locator(".afx")).to_have_count(0)
     expect(html.locator("caption", has_text="Workers")).to_be_visible(timeout=SLOW_MS)
     expect(html).to_contain_text("killed")
-    expect(html).to_contain_text("12 of 12 steps ended")
+    expect(html).to_contain_text("60 of 60 steps ended")
     expect(html.locator("caption", has_text="Jobs that moved")).to_be_visible()
     reopened.shot(shots / "reopened.png")
 
@@ -173,7 +173,7 @@ def test_in_the_dark_theme_and_at_600_pixels_nothing_bars_anybody(
     dark_lab: Lab, new_page: NewPage, axe: str, shots: Path
 ) -> None:
     page = new_page(1100, 1500)
-    notebook = open_in(page, dark_lab, "dark", SETUP, fetch(24))
+    notebook = open_in(page, dark_lab, "dark", SETUP, fetch(60))
     notebook.command("application:toggle-left-area")
     notebook.run_all()
     row = notebook.worker(1, "w1")

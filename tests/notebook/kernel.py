@@ -117,11 +117,31 @@ class Kernel:
                 if content["data"]["state"].get("_model_name") == "AnyModel":
                     return str(content["comm_id"])
 
-    def click(self, comm: str, **content: Any) -> None:
-        """Say to a panel what was clicked, as a front end does."""
+    def click(self, comm: str, *, subshell: str | None = None, **content: Any) -> None:
+        """Say to a panel what was clicked, as a front end does.
+
+        Args:
+            comm: Id of the panel.
+            subshell: Where the kernel shall hear it, as JupyterLab asks for; other front ends
+                do not.
+            **content: What was clicked.
+        """
         data = {"method": "custom", "content": content}
         message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
+
+    def subshell(self) -> str | None:
+        """A new subshell, as JupyterLab makes one for widgets; None where there are none."""
+        self.client.kernel_info()
+        info: dict[str, Any] = self.client.get_shell_msg(timeout=WAIT_SECONDS)["content"]
+        if "kernel subshells" not in info.get("supported_features", ()):
+            return None
+        message = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(message)
+        reply = self.client.get_control_msg(timeout=WAIT_SECONDS)
+        return str(reply["content"]["subshell_id"])
 
     def value(self, expression: str) -> Any:
         """The value of an expression, by its text."""
@@ -138,11 +158,21 @@ class Kernel:
 
 
 @contextmanager
-def started_kernel(folder: Path, **environment: str) -> Generator[Kernel]:
-    """A kernel in a folder, with no settings of this machine's user."""
+def started_kernel(
+    folder: Path, *, python: str | None = None, **environment: str
+) -> Generator[Kernel]:
+    """A kernel in a folder, with no settings of this machine's user.
+
+    Args:
+        folder: Where it runs.
+        python: Which Python has the kernel, this one without it.
+        **environment: More of its variables.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("III_", "AGENTFX_"))}
     manager = KernelManager(kernel_name="python3")
+    if python is not None and manager.kernel_spec is not None:
+        manager.kernel_spec.argv[0] = python
     own = {"IPYTHONDIR": str(folder / ".ipython"), **environment}
     manager.start_kernel(cwd=str(folder), env={**clean, **own})
     client: BlockingKernelClient = manager.client()

@@ -193,6 +193,13 @@ def test_a_worker_that_left_before_the_run_does_not_belong_to_it() -> None:
     }
 
 
+def test_what_a_worker_runs_is_known_when_it_is_told_of_before_the_worker_is() -> None:
+    events = hand_off()
+    joined, started = events[10], events[11]
+    told = tables(fed([*events[:10], {**started, "seq": 11}, {**joined, "seq": 12}]))
+    assert told["workers"]["w2"]["running"] == ["#9"]
+
+
 def test_a_worker_that_was_killed_on_purpose_is_called_killed() -> None:
     events = hand_off()
     view = fed(events[:8])
