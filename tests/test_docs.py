@@ -25,7 +25,6 @@ NOT_RUN: dict[str, list[str]] = {
     ],
     "CONTRIBUTING.md": ["it would run these tests"],
     "docs/command-line.md": ["it serves until Ctrl-C"],
-    "docs/harness.md": ["Claude needs a key"],
 }
 
 

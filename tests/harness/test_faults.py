@@ -10,6 +10,7 @@ import pytest
 
 import agentfx as fx
 from agentfx import harness
+from agentfx.harness import Session
 from tests.harness import agents
 from tests.harness.faults import faults, settled, strike, when
 
@@ -37,6 +38,69 @@ async def test_kills_at_every_append_point(own_home: str, tmp_path: Path) -> Non
                 lines = path.read_text().split("\n")[:-1]
                 assert {line.split()[0] for line in lines} == {"a", "b"}
                 assert len({line.split()[1] for line in lines}) == 2  # one key a call
+
+
+@pytest.mark.timeout(180)
+async def test_workers_that_are_stopped_at_every_append_point(
+    own_home: str, tmp_path: Path
+) -> None:
+    """SIGSTOP for longer than a lease, at all points at once; then they wake up, too late."""
+    async with fx.local(workers=len(POINTS) + 2, home=own_home) as cluster:
+        stopped: set[int] = set()
+        sessions = {
+            point: await harness.open(point, agents.noter, backend=cluster) for point in POINTS
+        }
+        try:
+            await asyncio.gather(
+                *(_stop_at(p, s, cluster, stopped, tmp_path) for p, s in sessions.items())
+            )
+            for point, session in sessions.items():
+                assert faults(await settled(session)) == [], point
+                assert session.answer == "a b", point
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert len(stopped) == len(POINTS)
+        for point, session in sessions.items():  # what the late ones wrote was refused
+            await session.send(f"{tmp_path / point} c")
+            assert faults(await settled(session)) == [], point
+            words = [line.split()[0] for line in (tmp_path / point).read_text().splitlines()]
+            assert set(words) == {"a", "b", "c"}
+
+
+async def _stop_at(
+    point: str, session: Session, cluster: fx.Cluster, stopped: set[int], folder: Path
+) -> None:
+    """Stop whoever wrote the event; another worker, if that one is stopped already."""
+    striking = asyncio.ensure_future(when(session, point))
+    await session.send(f"{folder / point} a b")
+    writer = (await striking).writer
+    rows = sorted(await cluster.workers(), key=lambda row: row["label"] != writer)
+    pid = next(int(row["pid"]) for row in rows if int(row["pid"]) not in stopped)
+    stopped.add(pid)
+    os.kill(pid, signal.SIGSTOP)
+
+
+@pytest.mark.timeout(120)
+async def test_an_engine_that_is_stopped_at_every_append_point(
+    own_home: str, tmp_path: Path
+) -> None:
+    """Store, dispatch and queue stand still in the middle of it, and go on."""
+    async with fx.local(workers=2, home=own_home) as cluster:
+        engine = int((await cluster.status())["engine"])
+        for point in POINTS:
+            session = await harness.open(f"still-{point}", agents.noter, backend=cluster)
+            striking = asyncio.ensure_future(when(session, point))
+            await session.send(f"{tmp_path / point} a b")
+            await striking
+            os.kill(engine, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(0.3)  # that long nothing answers
+            finally:
+                os.kill(engine, signal.SIGCONT)
+            assert faults(await settled(session)) == [], point
+            assert session.answer == "a b", point
+            assert len((tmp_path / point).read_text().splitlines()) == 2  # nothing ran twice
 
 
 @pytest.mark.timeout(120)

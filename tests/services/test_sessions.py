@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentfx.services._host import FunctionError
 from agentfx.services._session_rows import LogRow
 from agentfx.services.sessions._log import EVENT_BYTES, INLINE_BYTES, chained
 from tests.services.sessions_kit import Sessions, sessions
@@ -123,34 +124,55 @@ async def test_9_the_start_is_in_the_log_before_the_job_is_sent(at: Sessions) ->
 
 @pytest.mark.slow
 async def test_10_the_first_of_many_ends_wins(tmp_path: Path) -> None:
+    """Result, crash, limit, cancel and rejection at once, 1,000 ends and more."""
     chance = random.Random(7)  # noqa: S311
+    winners: set[str] = set()
     async with sessions(tmp_path) as at:
-        for number in range(100):
+        for number in range(300):
             name = f"s{number}"
-            await at.open(name)
-            await at.say(session=name)
-            wake = at.wake()
-            call = {"call": "1.0", "task": "t::x", "input": "{}", "held": chance.random() < 0.3}
-            await at(
-                "append", session=name, writer="w", events=[], calls=[call], epoch=1, wake=wake,
-                ends_wake=True,
-            )  # fmt: skip
-            await at.jobs.end(wake)
+            await _with_a_call(at, name, held=chance.random() < 0.3)
             jobs = [job.id for job in at.jobs.waiting("call")]
+            at.clock.advance(61)
             ends = [
                 *(at.jobs.end(job, OK) for job in jobs),
+                *(at.jobs.end(job, CRASHED) for job in jobs),
+                at.service.sweep(),
                 at("cancel", session=name, writer="c"),
                 at("decide", session=name, call="1.0", approve=False, writer="c"),
             ]
             chance.shuffle(ends)
-            await asyncio.gather(*ends)
-            kinds = await at.kinds(name)
-            assert kinds.count("tool_result") == 1, kinds
+            await asyncio.gather(*(_later(at, end, chance.randrange(4)) for end in ends))
+            log = await at.log(name)
+            (result,) = [event["body"] for event in log if event["kind"] == "tool_result"]
+            winners.add(result["by"])
             for job in at.jobs.waiting("wake"):
-                await at.jobs.end(job.id, {"err": "agentfx:TaskError", "value": FAILED})
+                await at.jobs.end(job.id, CRASHED)
+    assert winners == {"tool", "limit", "services", "rejection"}  # each was first at times
+
+
+async def _later(at: Sessions, end: Awaitable[object], reads: int) -> None:
+    """Some ends ask before they write, such as the limit's: the others do so at times."""
+    for _ in range(reads):
+        await at("get", session="s0")
+    await end
+
+
+async def _with_a_call(at: Sessions, name: str, *, held: bool) -> None:
+    await at.open(name)
+    await at.say(session=name)
+    wake = at.wake()
+    call = {"call": "1.0", "task": "t::x", "input": "{}", "held": held, "limit_seconds": 60.0}
+    event: Any = {"kind": "assistant", "body": {"content": [], "calls": []}, "reacting_to": 2}
+    await at(
+        "append", session=name, writer="w", events=[event], calls=[call], epoch=1, wake=wake,
+        ends_wake=True,
+    )  # fmt: skip
+    await at.jobs.end(wake)
+    assert "tool_result" not in await at.kinds(name)  # it is open
 
 
 FAILED = '{"task": "t", "reason": "crashed", "message": "no"}'
+CRASHED: dict[str, Any] = {"err": "agentfx:TaskError", "value": FAILED}
 
 
 async def test_21_and_22_one_wake_for_what_is_new_and_none_for_nothing(at: Sessions) -> None:
@@ -203,7 +225,11 @@ async def test_27_a_lower_epoch_is_refused_in_a_thousand_races(tmp_path: Path) -
             late = at("append", writer="w", events=[event], epoch=epoch, wake=wake, ends_wake=True)
             both = [at.say("overtakes"), late]
             chance.shuffle(both)
-            await asyncio.gather(*both, return_exceptions=True)
+            found = await asyncio.gather(*both, return_exceptions=True)
+            refused = [error for error in found if isinstance(error, FunctionError)]
+            assert {error.code for error in refused} <= {"fenced"}
+            turn = {"events": [event], "epoch": epoch, "writer": "w"}
+            assert await at.refused("append", **turn) == "fenced"  # now for certain
             for job in at.jobs.waiting("wake"):
                 await at.jobs.end(job.id, {"err": "agentfx:TaskError", "value": FAILED})
         log = await at.log()
