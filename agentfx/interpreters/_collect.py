@@ -23,12 +23,12 @@ from agentfx.algebra import (
     stages_of,
 )
 from agentfx.interpreters._certainty import Begins, UncertainError, about_to_begin, allowing
+from agentfx.interpreters._epochs import Epochs
 from agentfx.interpreters._scope import Step
 from agentfx.interpreters._source import read_source
-from agentfx.interpreters._tape import HIDDEN, Note, Place
+from agentfx.interpreters._tape import HIDDEN, Note
 from agentfx.interpreters._values import decode_step, encode_step
 from agentfx.interpreters._walk_types import AnyExit, Child, Leaves
-from agentfx.jobs import SHARED_FENCES, fence_scope
 from agentfx.streams import (
     OUTRUN,
     PREEMPTED,
@@ -38,7 +38,6 @@ from agentfx.streams import (
     Disarm,
     Drop,
     Flow,
-    input_line,
 )
 
 MOST_BACKLOG = 64
@@ -56,6 +55,11 @@ class _Inner:
     task: "asyncio.Task[None] | None" = None
     exit: AnyExit | None = None
     dropped: bool = False
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Stage, number and path."""
+        return self.begin.stage, self.begin.number, self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Collecting:
         self._left: list[_Inner] = []
         self._armed: dict[Key, Arm] = {}
         self._timers: dict[Key, asyncio.Task[None]] = {}
-        self._raised: dict[int, int] = {}
+        self._epochs = Epochs(self._tape, step.path, self._stages)
         self._reading: asyncio.Task[None] | None = None
         self._noted = self._items = 0
         self._live = False
@@ -137,9 +141,7 @@ class Collecting:
             await self._take(await self._batch())
         # After a failure the run may be redriven: its fences go when it does.
         if isinstance(self._flow.exit, Ok) and self._noted > replayed:
-            for place in map(self._place, self._raised):
-                if place[0] != SHARED_FENCES:
-                    await self._tape.drop_fence(place)
+            await self._epochs.drop()
 
     def _all_at_once(self, items: Iterable[Any]) -> list[Action]:
         """Items that are known beforehand: nothing happens between two of them."""
@@ -179,7 +181,7 @@ class Collecting:
             inner = self._inners.get(event.key) if event.kind == "ended" else None
             if inner is not None:
                 # Everything it did is on record: this comes to the same end without doing it.
-                await self._start(inner, self._noted_fence(inner))
+                await self._start(inner, self._epochs.noted(*inner.place))
         await self._perform([action for event in batch for action in self._feed(event)])
 
     async def _go_live(self) -> None:
@@ -256,6 +258,11 @@ class Collecting:
             self._leaves.opened(Step(at, self._stages[begin.stage].text().lstrip(".")))
         return _Inner(begin, f"{at}/{begin.number}")
 
+    async def _enter(self, inner: _Inner) -> Fence | None:
+        """Before an item's effect starts: its fence, raised, if the stage has one."""
+        self._leaves.opened(Step(inner.path, f"item {inner.begin.number}"))
+        return await self._epochs.enter(*inner.place)
+
     def _start(self, inner: _Inner, fence: Fence | None) -> "asyncio.Task[None]":
         child = self._child(_effect(self._stages[inner.begin.stage], inner, fence), inner.path)
         inner.task = self._group.create_task(self._run(inner, child))
@@ -287,8 +294,8 @@ class Collecting:
 
     def _clean_up(self, inner: _Inner) -> None:
         """An earlier driver died before what it dropped had cleaned up."""
-        fence = self._noted_fence(inner)
-        if fence is None and isinstance(self._stages[inner.begin.stage], Switched):
+        fence = self._epochs.noted(*inner.place)
+        if fence is None and self._epochs.has(inner.begin.stage):
             return  # it never began
         with allowing(Begins.NOTHING):
             task = self._start(inner, fence)
@@ -311,38 +318,6 @@ class Collecting:
             self._happened.put_nowait(_Event("silent", (arm.stage, arm.number)))
 
         self._timers[arm.stage, arm.number] = self._group.create_task(tell())
-
-    # Fences
-
-    async def _enter(self, inner: _Inner) -> Fence | None:
-        """Before an item's effect starts: raise its fence, if the stage has one."""
-        stage = inner.begin.stage
-        self._leaves.opened(Step(inner.path, f"item {inner.begin.number}"))
-        if not isinstance(self._stages[stage], Switched):
-            return None
-        fence = self._noted_fence(inner)
-        if fence is None:
-            await about_to_begin(Begins.IDENTIFIED)
-            # Items that were overtaken before they began have epochs of their own.
-            by = inner.begin.number - self._raised.get(stage, 0)
-            epoch = await self._tape.raise_fence(self._place(stage), by)
-            await self._tape.note(Note(f"{inner.path}/0", input_line(epoch), str(epoch)))
-            fence = Fence(epoch, *self._place(stage), inner.path)
-        self._raised[stage] = inner.begin.number
-        return fence
-
-    def _noted_fence(self, inner: _Inner) -> Fence | None:
-        noted = self._tape.noted(f"{inner.path}/0", "epoch")
-        if noted is None:
-            return None
-        self._raised[inner.begin.stage] = inner.begin.number
-        return Fence(int(noted), *self._place(inner.begin.stage), inner.path)
-
-    def _place(self, index: int) -> Place:
-        stage = self._stages[index]
-        if isinstance(stage, Switched) and stage.fence is not None:
-            return SHARED_FENCES, stage.fence
-        return fence_scope(self._tape.identity), f"{self._step.path}/{index + 1}"
 
 
 def _read(note: str) -> list[tuple[str, int, int, str]]:

@@ -209,6 +209,22 @@ async def a_task_that_nobody_has_is_refused(backend: Backend) -> None:
     raise LawBrokenError("a task that nobody has was accepted")
 
 
+async def a_state_is_changed_at_once(backend: Backend) -> None:
+    """Of updates made together each gets what was there before it, and none gets lost."""
+    scope = f"law-{token_hex(6)}"
+    one = [{"type": "increment", "path": "n", "by": 1}]
+    found = await asyncio.gather(*(backend.update_state(scope, "k", one) for _ in range(10)))
+    before = sorted(value["n"] if value else 0 for value in found)
+    require(before == list(range(10)), f"{found}")
+    claim = [{"type": "append", "path": ["claims", "step"], "value": {"claimant": "a"}}]
+    await backend.update_state(scope, "k", claim)
+    kept = await backend.update_state(scope, "k", claim)
+    require(kept == {"n": 10, "claims": {"step": [{"claimant": "a"}]}}, f"{kept}")
+    await backend.delete_state(scope, "k")
+    require(await backend.update_state(scope, "k", one) is None, "a deleted state is gone")
+    await backend.delete_state(scope, "k")
+
+
 async def events_tell_the_story(backend: Backend) -> None:
     """Events come in order, from the start of a run to its end."""
     run, epoch, recorder = await _opened(backend)
@@ -248,6 +264,7 @@ LAWS: tuple[Law, ...] = (
     an_id_belongs_to_one_program,
     a_cancelled_run_ends,
     a_task_that_nobody_has_is_refused,
+    a_state_is_changed_at_once,
     events_tell_the_story,
 )
 """All laws; each takes an open backend whose workers have `agentfx.testing.double`."""
