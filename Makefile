@@ -5,7 +5,7 @@ MARK := .venv/.installed
 
 WALKTHROUGHS := $(patsubst %.py,%.ipynb,$(wildcard notebooks/[0-9]*.py))
 
-.PHONY: demo lab notebooks test lint type unit kernels bench chaos lock clean
+.PHONY: demo lab notebooks test lint type unit docs kernels bench chaos lock clean
 
 demo: $(MARK)-core
 	$(BIN)/agentfx demo fanout
@@ -31,8 +31,12 @@ type: $(MARK)-dev
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+# A file's tests stay in one process: those of a module share clusters and browsers.
 unit: $(MARK)-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
+
+docs: $(MARK)-dev
+	$(BIN)/pytest tests/test_docs.py
 
 # Which clicks arrive when, on kernels old and new, each in an environment of its own.
 KERNELS := 6.31.0 7.3.0 newest
@@ -51,7 +55,7 @@ bench: $(MARK)-dev
 	$(BIN)/python -m bench
 
 chaos: $(MARK)-dev
-	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.harness_chaos
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -147,6 +147,7 @@ class _Worker:
 
     def _report(self, outcomes: list[Json]) -> None:
         if outcomes:
+            self._send_output()  # first: whoever watches a run looks no further than its end
             message = {"worker": self._id, "outcomes": outcomes}
             self._connection.send("agentfx::worker::outcomes", message)
 

@@ -28,6 +28,7 @@ from agentfx.algebra import (
 from agentfx.interpreters._execute import execute
 from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._observe import Events, Observer
+from agentfx.interpreters._process import end_idle
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._stubs import Stubs, run_stub
 from agentfx.interpreters._sync import Where, run_nested, run_sync
@@ -81,7 +82,10 @@ async def run_memory(
     clock = SystemClock()
     run_id = new_run_id(clock.wall(), token_hex(3))
     leaves = _Memory(run_id, clock, Events(run_id, clock, observe), stubs or {})
-    return await leaves.run(program, env)
+    try:
+        return await leaves.run(program, env)
+    finally:
+        await end_idle()
 
 
 class _Memory:

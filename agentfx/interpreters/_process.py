@@ -28,10 +28,19 @@ async def run_in_process(function: Callable[[], Any]) -> Any:
     try:
         result = await child.call(function)
     except BaseException:
-        child.kill()
+        await child.end()
         raise
     _idle.append(child)
     return result()
+
+
+async def end_idle() -> None:
+    """End the children that wait for work of the loop that runs; it is about to end."""
+    loop = asyncio.get_running_loop()
+    ours = [child for child in _idle if child.loop is loop]
+    _idle[:] = [child for child in _idle if child.loop is not loop]
+    for child in ours:
+        await child.end()
 
 
 class ChildDiedError(RuntimeError):
@@ -68,6 +77,11 @@ class _Child:
     def kill(self) -> None:
         if self.process.returncode is None:
             self.process.kill()
+
+    async def end(self) -> None:
+        """Kill it, and wait until it is gone: its place is free then, and its pipes are closed."""
+        self.kill()
+        await self.process.wait()
 
 
 async def _take() -> _Child:
