@@ -12,9 +12,9 @@ EXPORTS: dict[str, list[str]] = {
         "Effect", "Err", "Event", "Exit", "Failure", "Fence", "Given", "NonDeterminismError",
         "Ok", "RemoteFailure", "Replayable", "Run", "RunCancelledError", "Schedule", "Stream",
         "Superseded", "Task", "TaskContext", "TaskError", "TimedOut", "action", "attempt",
-        "cancel", "catch_all", "connect", "do", "exponential", "fail", "flat_map", "for_each",
-        "for_each_par", "for_each_task", "load_ipython_extension", "local", "map_", "on",
-        "provide", "prune", "remote", "resume", "retry", "run_dist", "run_dist_sync",
+        "cancel", "catch_all", "connect", "contract", "do", "exponential", "fail", "flat_map",
+        "for_each", "for_each_par", "for_each_task", "load_ipython_extension", "local", "map_",
+        "on", "provide", "prune", "remote", "resume", "retry", "run_dist", "run_dist_sync",
         "run_memory", "run_memory_sync", "runs", "sleep", "start", "step_key", "succeed", "task",
         "unload_ipython_extension",
     ],
@@ -39,8 +39,8 @@ EXPORTS: dict[str, list[str]] = {
     "agentfx.contracts": [
         "Boolean", "Change", "Date", "DateTime", "ExactlyOne", "GenError", "Given", "Integer",
         "Known", "Model", "Nothing", "Number", "RemoteFailure", "Time", "TypedContract", "Unique",
-        "Uuid", "compare", "multiple_of", "one_of_values", "published_in", "read_registry",
-        "remote", "typed_remote", "write_module",
+        "Uuid", "brief_fields", "brief_type", "compare", "multiple_of", "one_of_values",
+        "published_in", "read_registry", "remote", "typed_remote", "write_module",
     ],
     "agentfx.harness": [
         "Agent", "Attempt", "Block", "Cassette", "CassetteError", "CassetteModel", "ClaudeModel",
