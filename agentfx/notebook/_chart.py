@@ -60,7 +60,7 @@ def _bar(row: Row, width: int) -> str:
 
 def _label(row: Row, room: int) -> str:
     if row.get("jobs", 1) > 1:
-        texts = [plural(row["jobs"], "job")]
+        texts = [plural(row["jobs"], "job"), str(row["jobs"])]
     else:
         name = f"#{row['index']}" if "index" in row else str(row.get("label") or row.get("task"))
         again = f" {ordinal(row['tries'])}" if row.get("tries", 1) > 1 else ""
