@@ -3,6 +3,7 @@
 import asyncio
 import os
 from argparse import Namespace
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ LineOrCell = Callable[..., Any]
 NO_EXPANSION = "_ipython_magic_no_var_expand"
 AWAITED = frozenset({"run_memory", "run_dist", "resume"})
 """Magics with an awaited twin, called so where the cell can await."""
+MOST_TOLD = 16
+"""Panels that are told who asked for the end of a worker."""
 _IDS = frozenset(
     {"at", "branch", "call", "job", "label", "left", "name", "right", "run_id", "session"}
 )
@@ -124,6 +127,7 @@ class NotebookMagics:
         self._shell, self._kit = shell, kit
         self._cell_id = ""
         self._cells: dict[str, list[Watched]] = {}
+        self._recent: deque[Watched] = deque(maxlen=MOST_TOLD)
 
     def register(self) -> list[tuple[str, str]]:
         """Make IPython know them; (kind, name) of each."""
@@ -221,6 +225,7 @@ class NotebookMagics:
         return value
 
     def _own(self, watched: Watched) -> Watched:
+        self._recent.append(watched)
         # Without an id nobody can tell whether the next cell is this one again.
         if self._cell_id:
             self._cells.setdefault(self._cell_id, []).append(watched)
@@ -256,7 +261,7 @@ class NotebookMagics:
                 return _say(f"started {_listings.spawn(kit=self._kit)}")
             case "kill":
                 label = _needed(args.label, "which worker: %workers kill w1")
-                for watched in (w for panels in self._cells.values() for w in panels):
+                for watched in self._recent:
                     watched.view.kill_asked(label)
                 _listings.kill(label, kit=self._kit)
                 return _say(f"killed {label}: tasks that it ran start elsewhere")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -74,7 +75,9 @@ class CellScreen:
         """See `Screen.update`."""
         display_id = self._shown.get(panel.model_id)
         if display_id is not None:
-            self._publish(snapshot, display_id, update=True)
+            # In the name of the cell that runs now, not of the one that began the run: clients
+            # that execute notebooks no longer listen to that one.
+            Context().run(self._publish, snapshot, display_id, update=True)
 
     def _publish(self, snapshot: Snapshot, display_id: str, *, update: bool) -> None:
         bundle = {"text/plain": self._text(snapshot), "text/html": self._html(snapshot)}

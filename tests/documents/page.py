@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-DATA = {"", "text", "json", "toml", "yaml"}
-"""Fences that hold no code."""
+DATA = {"", "text", "json", "toml", "yaml", "ipython"}
+"""Fences that hold no code; cells of IPython are run by tests/notebooks."""
 
 Kind: TypeAlias = Literal["python", "console", "file", "prints", "not run", "data", "unknown"]
 

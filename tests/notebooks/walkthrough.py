@@ -25,8 +25,12 @@ class Walkthrough:
     def __init__(self, notebook: Any, client: NotebookClient) -> None:
         self.notebook, self._client = notebook, client
 
-    def run(self, *, without: str | None = None) -> None:
-        """Run all cells, but those with a tag.
+    def run(self, *, without: str | None = None, until: str | None = None) -> None:
+        """Run the cells.
+
+        Args:
+            without: A tag of cells that are left out.
+            until: Text in the last cell that is run.
 
         Raises:
             CellExecutionError: A cell failed, and so a claim of the text does not hold.
@@ -34,14 +38,8 @@ class Walkthrough:
         for number, cell in enumerate(self.notebook.cells):
             if without is None or without not in tags(cell):
                 self._client.execute_cell(cell, number)
-
-    def restart(self) -> None:
-        """What Restart Kernel does."""
-        manager: Any = self._client.km
-        client: Any = self._client
-        client.kc.stop_channels()
-        manager.restart_kernel(now=True)
-        client.start_new_kernel_client()
+            if until is not None and cell.cell_type == "code" and until in cell.source:
+                return
 
 
 def tags(cell: Any) -> list[str]:
