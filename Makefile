@@ -3,8 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-WALKTHROUGHS := $(patsubst %.py,%.ipynb,$(wildcard notebooks/[0-9]*.py))
-
 .PHONY: demo lab notebooks test lint type unit docs kernels bench chaos lock clean
 
 demo: $(MARK)-core
@@ -14,12 +12,19 @@ demo: $(MARK)-core
 lab: notebooks
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(JUPYTER_OPTIONS) notebooks/01_effects_types_contracts.ipynb
 
-notebooks: $(WALKTHROUGHS)
-
-# A notebook in which somebody worked is kept, beside the new one.
-notebooks/%.ipynb: notebooks/%.py | $(MARK)-dev
-	@if test -e $@; then mv $@ notebooks/$*.old.ipynb; echo "kept your copy: notebooks/$*.old.ipynb"; fi
-	$(BIN)/jupytext --quiet --to ipynb --update-metadata '{"jupytext":null}' $<
+# One process for all that are out of date. A notebook in which somebody worked is kept.
+notebooks: $(MARK)-dev
+	@stale=""; for source in notebooks/[0-9]*.py; do \
+	  made=$${source%.py}.ipynb; \
+	  if test -e $$made && test $$made -nt $$source; then continue; fi; \
+	  stale="$$stale $$source"; \
+	  if test -e $$made; then \
+	    kept=$${source%.py}.$$(date +%Y%m%d-%H%M%S).ipynb; mv $$made $$kept; echo "kept your copy: $$kept"; \
+	  fi; \
+	done; \
+	if test -n "$$stale"; then \
+	  $(BIN)/jupytext --quiet --to ipynb --update-metadata '{"jupytext":null}' $$stale; \
+	fi
 
 test: $(MARK)-dev lint type unit
 

@@ -42,15 +42,17 @@ class KernelRun(Run[Any, Any]):
 
     Attributes:
         exit: How it ends; done when it has ended.
+        shown: The same, done when its panel shows the end as well; None without a panel.
     """
 
     def __init__(self, run: Run[Any, Any], exit_: "Future[Exit[Any, Any]]") -> None:
         super().__init__(run.id, run._backend, run._task)
         self.exit = exit_
+        self.shown: Future[Exit[Any, Any]] | None = None
 
     async def result(self) -> Exit[Any, Any]:
         """See `Run.result`."""
-        return await asyncio.shield(asyncio.wrap_future(self.exit))
+        return await asyncio.shield(asyncio.wrap_future(self.shown or self.exit))
 
 
 @dataclass(slots=True)

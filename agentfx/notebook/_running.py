@@ -128,6 +128,7 @@ class Runner:
         watched.run = await self._kit.drive(
             program, env, chosen.engine, chosen.run_id, fresh=options.fresh, loop=loop
         )
+        watched.run.shown = watched.exit
         watching = self._watch(watched, chosen.engine)
         watched.watching = asyncio.ensure_future(watching)
         return watched
