@@ -1,6 +1,7 @@
 """Who may run a fenced effect."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from agentfx.streams import (
 from agentfx.testing import InMemoryBackend
 from tests.streams.clock import ManualClock, in_memory, on_backend
 from tests.streams.conftest import Run
+from tests.streams.test_operators import at
 
 A, A_LATER, B = Claim("run a/1", 1), Claim("run a/1", 2), Claim("run b/1", 1)
 
@@ -156,6 +158,35 @@ async def test_a_guarded_failure_is_the_failure(run: Run) -> None:
 
     exit_ = await run(fx.Stream.of(1).switch_map(body).to_list())
     assert exit_ == fx.Ok([(fx.Err(Boom()), "next")])
+
+
+class Slow(InMemoryBackend):
+    """A backend that takes its time to raise a fence."""
+
+    async def update_state(
+        self, scope: str, key: str, operations: Sequence[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        if operations[0]["type"] == "increment":
+            for _ in range(20):
+                await asyncio.sleep(0)
+        return await super().update_state(scope, key, operations)
+
+
+async def test_the_fence_is_raised_before_anything_is_cancelled() -> None:
+    """So the cleanup of what is overtaken cannot pass it any more."""
+    clock, refused = ManualClock(), list[str]()
+
+    def note(exit_: fx.Exit[str, Any]) -> None:
+        refused.append(refusal(exit_))
+
+    def body(second: int, fence: fx.Fence) -> AnyEffect:
+        cleanup = fence.guard(mark("cleanup")).either().map(note)
+        return fx.sleep(5).ensuring(cleanup if second == 0 else fx.succeed(None))
+
+    assert isinstance(
+        await on_backend(at(clock, 0, 1).switch_map(body).to_list(), clock, Slow()), fx.Ok
+    )
+    assert refused == ["newer"]
 
 
 async def test_a_fence_that_outlives_its_stream_refuses(run: Run) -> None:

@@ -177,11 +177,13 @@ async def test_what_was_overtaken_while_its_driver_was_dead_is_not_gone_on_with(
         sent = world.seen["send 1"]
         await backend.next_driver("old")
         assert await on_backend(_shared(world, 2), clock, backend, "new") == fx.Ok(["send 2"])
+        jobs = worked["job 1"]
         exit_ = await on_backend(_shared(world, 1), clock, backend, "old")
         if isinstance(exit_, fx.Err):
             assert isinstance(exit_.error, fx.Superseded)
             reasons.add(exit_.error.reason)
-            assert world.seen["send 1"] == sent  # nothing more came of it
+            # Nothing more came of it.
+            assert (world.seen["send 1"], worked["job 1"]) == (sent, jobs)
         assert world.seen["send 1"] <= 1
     assert reasons == {"newer", "uncertain"}
 
