@@ -23,6 +23,8 @@ from agentfx.wire import Json, is_array, is_object
 Side = Literal["input", "output"]
 WIRE_INTEGERS = range(-(2**63), 2**64)
 """Integers that engines pass on as they are; larger ones would arrive as floats."""
+MOST_DEPTH = 120
+"""Arrays and objects inside one another; engines drop a message that is nested deeper."""
 _SAFE = range(-SAFE_INTEGER, SAFE_INTEGER + 1)
 _LOST_KEY = "__proto__"
 _JAVASCRIPT = ("node", "javascript", "bun", "deno", "browser")
@@ -42,9 +44,16 @@ def check_portable(function_id: str, language: str | None, value: Json) -> None:
     """Refuse what would not arrive as it is.
 
     Raises:
-        ContractViolation: An integer is too large for the wire, or for the other side's language;
-            or a key is one that the SDK of JavaScript loses.
+        ContractViolation: It is null, which no SDK sends; it is nested too deeply; an integer is
+            too large for the wire, or for the other side's language; or a key is one that the
+            SDK of JavaScript loses.
     """
+    if value is None:
+        text = "null is not sent as a whole input: call it without arguments"
+        raise violation(function_id, "input", "null_input", (), text)
+    if _is_deep(value):
+        text = f"it is nested more than {MOST_DEPTH} deep, and would not arrive: pass it as text"
+        raise violation(function_id, "input", "too_deep", (), text)
     javascript = is_javascript(language)
     allowed = _SAFE if javascript else WIRE_INTEGERS
     reader = "JavaScript" if javascript else "64 bits"
@@ -55,6 +64,21 @@ def check_portable(function_id: str, language: str | None, value: Json) -> None:
         if javascript and is_object(part) and _LOST_KEY in part:
             text = f"a key {_LOST_KEY} gets lost on its way into JavaScript"
             raise violation(function_id, "input", "unsafe_key", (*at, _LOST_KEY), text)
+
+
+def _is_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [inner for part in level for inner in _items(part)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: Json) -> list[Json]:
+    if is_object(value):
+        return list(value.values())
+    return value if is_array(value) else []
 
 
 def as_sent(language: str | None, value: Json) -> Json:

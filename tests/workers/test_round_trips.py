@@ -11,6 +11,14 @@ from agentfx.contracts import remote
 pytestmark = pytest.mark.slow
 SAFE = 2**53 - 1
 
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 EQUAL: dict[str, Any] = {
     "empty": [{}, [], "", {"": ""}],
     "null beside missing": {"here": None},
@@ -23,7 +31,7 @@ EQUAL: dict[str, Any] = {
     "a float without a fraction": 3.0,
     "one MiB": "x" * 2**20,
     "one MiB beyond ASCII": "ß" * 2**19,
-    "deep": [[[[[[[[[[1]]]]]]]]]],
+    "deep": nested(110),
 }
 LARGE: dict[str, Any] = {
     "beyond 2^53": SAFE + 2,
@@ -40,6 +48,9 @@ NOWHERE: dict[str, Any] = {
     "a lone surrogate": "\ud800",
     "a set": {1, 2},
     "too large": "x" * (5 << 20),
+    "too deep": nested(120),
+    "far too deep": nested(500),
+    "deeper than Python goes": nested(5_000),
 }
 
 
