@@ -308,7 +308,7 @@ function item(view, row, key) {
   const el = h("li", { "data-key": key, "data-type": row.type, "data-state": row.state, "data-tone": row.tone, "data-live": row.live });
   if (row.type === "call") return call(view, el, row);
   if (row.thinking) el.append(h("details", {}, h("summary", { text: "thinking" }), h("div", { class: "afx-words afx-meta", text: row.thinking })));
-  const by = row.type === "user" ? row.by ?? "you" : row.type === "answer" ? view.store.session.agent ?? "agent" : "";
+  const by = row.type === "user" ? (row.by === "notebook" ? "you" : row.by) : row.type === "answer" ? view.store.session.agent ?? "agent" : "";
   if (by) el.append(h("span", { class: "afx-by", text: by }));
   el.append(h("span", { class: "afx-words", text: row.text }));
   const about = [row.worker && `step on ${row.worker}`, row.ms !== undefined && millis(row.ms), row.stop].filter(Boolean).join(", ");
@@ -472,7 +472,7 @@ function input(field, value) {
   }
   if (field.control === "choice") {
     const none = field.required ? [] : [h("option", { value: "", text: "" })];
-    const list = /** @type {HTMLSelectElement} */ (h("select", {}, ...none, ...field.choices.map((/** @type {string} */ choice) => h("option", { value: choice, text: choice }))));
+    const list = /** @type {HTMLSelectElement} */ (h("select", {}, ...none, ...field.choices.map((/** @type {string} */ choice) => h("option", { value: choice, text: choice.startsWith('"') ? JSON.parse(choice) : choice }))));
     list.value = value;
     return list;
   }
@@ -484,6 +484,9 @@ function input(field, value) {
 }
 
 // Workers
+
+/** A job in a table: a tool call by its name in the log, or a step. @param {string} path */
+const runs = (path) => path.replace(/^step call\//, "call ").replace(/^step wake\/\d+$/, "a step");
 
 /** @param {View} view @returns {Section} */
 function workers(view) {
@@ -497,7 +500,7 @@ function workers(view) {
     kill.hidden = ["killed", "lost", "left"].includes(row.state);
     return h("tr", { "data-worker": key, "data-state": row.state },
       h("th", { scope: "row", text: `${GLYPHS[row.state] ?? ""} ${key}${row.state === "up" ? "" : ` ${row.state}`}` }),
-      h("td", { class: "afx-number", text: row.pid ?? "" }), h("td", { text: (row.running ?? []).join(", ") || "–" }),
+      h("td", { text: row.pid ?? "" }), h("td", { text: (row.running ?? []).map(runs).join(", ") || "–" }),
       h("td", { class: "afx-acts" }, kill));
   });
   return { el, update() {

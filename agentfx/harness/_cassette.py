@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentfx._errors import AgentfxError
-from agentfx.harness._event import LogEvent
+from agentfx.harness._event import LogEvent, answers_in
 from agentfx.harness._model import Attempt, ModelError, Reply, Usage
 from agentfx.harness._request import Request, lines
 from agentfx.harness._transcript import Transcript
@@ -139,17 +139,18 @@ class CassetteModel:
         difference = first_difference(recorded[number], asked)
         raise ModelError("script", f"request {number + 1} differs: {difference}")
 
-    def assert_complete(self, answered: int) -> None:
+    def assert_complete(self, answered: int | Sequence[LogEvent]) -> None:
         """Check that the cassette was played to its end.
 
         Args:
-            answered: Answers in the log of the session.
+            answered: The log of the session, or how many answers it has.
 
         Raises:
             CassetteError: It was not.
         """
-        if answered != len(self.cassette.entries):
-            raise CassetteError(f"{answered} of {len(self.cassette.entries)} answers were played")
+        count = answers_in(answered)
+        if count != len(self.cassette.entries):
+            raise CassetteError(f"{count} of {len(self.cassette.entries)} answers were played")
 
 
 def first_difference(expected: Sequence[str], found: Sequence[str]) -> str | None:

@@ -1,6 +1,6 @@
 """Events of a session's log, as everybody reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -61,3 +61,8 @@ def event_of(row: Mapping[str, Any]) -> LogEvent:
         row["seq"], row["at"], row["writer"], row["epoch"], row["kind"], row["body"],
         row["stimulus"], row["reacting_to"], row["hash"], row["key"],
     )  # fmt: skip
+
+
+def answers_in(log: int | Sequence[LogEvent]) -> int:
+    """How many answers of the model a log has."""
+    return log if isinstance(log, int) else sum(event.kind == "assistant" for event in log)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentfx._clock import SystemClock
+from agentfx.harness._event import LogEvent, answers_in
 from agentfx.harness._model import Attempt, ModelError, Prices, Reply, Usage
 from agentfx.harness._request import Block, Request, canonical
 
@@ -85,20 +86,23 @@ class ScriptedModel:
         content = tuple(with_ids(answer, request))
         return Reply(content, self.stops.get(number, stop_reason_of(content)), Usage(10, output=10))
 
-    def assert_complete(self, answered: int) -> None:
+    def assert_complete(self, answered: int | Sequence[LogEvent]) -> None:
         """Check that the whole script was used.
 
         Args:
-            answered: Answers in the log of the session.
+            answered: The log of the session, or how many answers it has.
 
         Raises:
             AssertionError: It was not.
         """
-        if answered != len(self.answers):
+        count = answers_in(answered)
+        if count < len(self.answers):
             raise AssertionError(
-                f"{answered} of {len(self.answers)} answers were used; the next would be "
-                f"{self.answers[answered]!r}"
+                f"{count} of {len(self.answers)} answers were used; the next would be "
+                f"{self.answers[count]!r}"
             )
+        if count > len(self.answers):
+            raise AssertionError(f"{count} answers came, the script has {len(self.answers)}")
 
 
 def stop_reason_of(content: Sequence[Block]) -> str:

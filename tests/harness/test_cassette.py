@@ -100,3 +100,15 @@ async def test_a_script_is_read_in_order_and_to_its_end() -> None:
     with pytest.raises(AssertionError, match="1 of 2 answers"):
         model.assert_complete(1)
     model.assert_complete(2)
+    with pytest.raises(AssertionError, match="3 answers came, the script has 2"):
+        model.assert_complete(3)
+
+
+def test_a_log_tells_how_many_answers_it_has() -> None:
+    events = recorded(3)
+    count = sum(event.kind == "assistant" for event in events)
+    assert count
+    CassetteModel(Cassette.cut(events)).assert_complete(events)
+    ScriptedModel([[text("x")]] * count).assert_complete(events)
+    with pytest.raises(AssertionError, match=f"{count} of {count + 1} answers"):
+        ScriptedModel([[text("x")]] * (count + 1)).assert_complete(events)
