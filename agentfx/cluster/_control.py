@@ -119,6 +119,8 @@ class ControlClient:
             self._writer.write(json.dumps(request).encode() + b"\n")
             await self._writer.drain()
         except ConnectionError as error:
+            if not future.cancel():  # it may have failed already: then nobody misses that
+                future.exception()
             raise ControlError("the cluster's supervisor is gone") from error
         return await future
 
