@@ -156,7 +156,7 @@ class Asker:
             await self._more_jobs(asked, JOB_WAIT_SECONDS)
 
     async def _more_jobs(self, asked: Asked, wait_seconds: float) -> None:
-        engine = await self._kit.engine()
+        engine = KernelHost(self._kit).engine
         key = (engine.url, asked.session.id)
         rows = await engine.events(f"session/{key[1]}", _cursors.get(key, 0), wait_seconds)
         if rows:
@@ -166,7 +166,7 @@ class Asker:
     async def _look(self, asked: Asked) -> None:
         while True:
             with suppress(BackendError):  # the engine is away: the next look may find it again
-                asked.talk.workers(await self._kit.request("workers::list", {}))
+                asked.talk.workers(await KernelHost(self._kit).request("workers::list", {}))
             await self._kit.clock.sleep(LOOK_SECONDS)
 
     async def _keep_writing(self, asked: Asked) -> None:

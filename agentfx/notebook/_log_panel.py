@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agentfx.harness import Session
+from agentfx.harness import Session, SessionError
 from agentfx.interpreters import BackendError
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._screen import Screen
@@ -22,15 +22,16 @@ class LogPanel(TalkPanel):
     async def _follow(self) -> None:
         pushing = asyncio.ensure_future(self.keep_pushing())
         try:
-            while True:
+            while self._kit.engine_in_use is not None:  # what was taken down stays down
                 try:
                     async for seen in self._session.watch(self._talk.head):
                         self._talk.apply([e for e in seen.events if e.seq > self._talk.head])
-                except BackendError as error:  # the engine is away: it may come back
+                except (BackendError, SessionError) as error:  # it may come back
                     self._talk.note(notice=str(error))
                     await self._kit.clock.sleep(AGAIN_SECONDS)
         finally:
             pushing.cancel()
+            self.finish()
 
     def close(self) -> None:
         """See `TalkPanel.close`; nobody follows any more."""

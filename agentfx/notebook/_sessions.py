@@ -5,6 +5,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from agentfx.algebra import Published
+from agentfx.cluster import Engine
 from agentfx.harness import Agent, Comparison, LogEvent, Session, SessionError, attach, compare
 from agentfx.harness import open as open_harness
 from agentfx.notebook._errors import UserError
@@ -22,24 +23,39 @@ HELD_SECONDS = 30.0
 
 
 class KernelHost:
-    """What sessions need of an engine: the one that this kernel uses, from any loop."""
+    """What sessions need of an engine: the one that this kernel uses, from any loop.
+
+    It starts none: a panel that still watches must not bring back what somebody took down.
+    """
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
 
+    @property
+    def engine(self) -> Engine:
+        """The engine in use.
+
+        Raises:
+            SessionError: There is none any more.
+        """
+        engine = self._kit.engine_in_use
+        if engine is None:
+            raise SessionError(
+                "no engine is in use: `%agentfx up` brings it back, with all that is on record"
+            )
+        return engine
+
     async def request(self, name: str, data: Any) -> Any:
         """See `AgentHost.request`."""
-        return await awaited(self._kit.cluster.submit(self._kit.request(name, data)))
+        return await awaited(self._kit.cluster.submit(self.engine.request(name, data)))
 
     def bring_code(self) -> str | None:
         """See `AgentHost.bring_code`."""
-        engine = self._kit.engine_in_use
-        return None if engine is None else engine.bring_code()
+        return self.engine.bring_code()
 
     async def published(self, function_id: str) -> Published | None:
         """See `AgentHost.published`."""
-        engine = await awaited(self._kit.cluster.submit(self._kit.engine()))
-        return await engine.published(function_id)
+        return await awaited(self._kit.cluster.submit(self.engine.published(function_id)))
 
 
 def open_session(agent: Agent, session: str | None = None, *, kit: Kit | None = None) -> Session:
@@ -102,7 +118,12 @@ def the_session(session: str | None = None, *, kit: Kit | None = None) -> Sessio
         raise UserError(
             "no session is in use: `%agent new AGENT` begins one, `%agent list` has all"
         )
-    return chosen.call(attach(name, backend=KernelHost(chosen), writer=WRITER))
+
+    async def go() -> Session:
+        await chosen.engine()
+        return await attach(name, backend=KernelHost(chosen), writer=WRITER)
+
+    return chosen.call(go())
 
 
 def sessions(*, kit: Kit | None = None) -> "pd.DataFrame":

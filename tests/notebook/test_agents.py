@@ -284,6 +284,22 @@ def test_a_mistake_is_one_line(kernel: Kernel, line: str, said: str) -> None:
     assert said in ran.text + ran.error
 
 
+def test_a_cluster_that_was_taken_down_stays_down_whoever_still_watches(folder: Path) -> None:
+    with started_kernel(folder / "down") as kernel:
+        kernel.run(shop(seconds=20))
+        kernel.run("session = %agent new shop")
+        kernel.run("%log --live")
+        kernel.run("%ask --detach look up pears")
+        kernel.run("%agentfx down")
+        kernel.run("await asyncio.sleep(2.5)")  # longer than any of them waits to try again
+        assert "no engine" in kernel.run("%agentfx").shown[-1]["text/plain"]
+        ran = kernel.run("await session.status()", check=False)
+        assert "`%agentfx up` brings it back" in ran.error
+        kernel.run("%agentfx up")
+        assert kernel.value("(await session.status()).head > 1") == "True"
+        kernel.run("%agentfx down")
+
+
 def test_without_a_session_the_next_step_is_named(folder: Path) -> None:
     with started_kernel(folder / "none") as kernel:
         kernel.run("%load_ext agentfx")
