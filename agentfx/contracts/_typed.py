@@ -68,7 +68,7 @@ def check_portable(function_id: str, language: str | None, value: Json) -> None:
 
 def _is_deep(value: Json) -> bool:
     level = [value]
-    for _ in range(MOST_DEPTH):
+    for _ in range(MOST_DEPTH + 1):
         level = [inner for part in level for inner in _items(part)]
         if not level:
             return False
