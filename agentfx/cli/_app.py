@@ -60,8 +60,8 @@ async def engine_of(where: Where, *, workers: int = 0) -> AsyncGenerator[Engine]
 
     found = find_engine(where.url, where.token, where.home)
     if found is not None:
-        say(f"engine: {found.url} ({found.how})")
         async with await open_engine(found, SystemClock()) as engine:
+            say(f"engine: {found.url} ({found.how}): {await engine.about()}")
             yield engine
         return
     if not workers and not where.home.store.exists():

@@ -51,6 +51,7 @@ def up(
             serve=serve or [],
         ) as cluster:
             out.print(f"engine: {cluster.url}")
+            say(f"engine: {await cluster.about()}")
             out.print(f"token:  {cluster.token}")
             labels = ", ".join(row["label"] for row in await cluster.workers())
             if serve:

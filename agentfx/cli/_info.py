@@ -8,9 +8,20 @@ from dataclasses import asdict
 import typer
 
 import agentfx
-from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app
+from agentfx._clock import SystemClock
+from agentfx._errors import AgentfxError
+from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, run
 from agentfx.cli._show import show
-from agentfx.cluster import Finding, find_engine, finding, installed, machine_findings
+from agentfx.cluster import (
+    About,
+    Finding,
+    Found,
+    find_engine,
+    finding,
+    installed,
+    machine_findings,
+    open_engine,
+)
 
 _PACKAGES = ("iii-sdk", "pydantic", "websockets", "ipykernel", "anywidget", "anthropic")
 
@@ -45,19 +56,30 @@ def findings(where: Where) -> Iterator[Finding]:
 
 
 def _engine(where: Where) -> Iterator[Finding]:
-    from agentfx._errors import AgentfxError
-    from agentfx.cli._app import ask
-
     found = find_engine(where.url, where.token, where.home)
     if found is None:
         yield Finding("engine", True, "none runs here; `agentfx up` starts one")
         return
     try:
-        workers = ask(where, "workers::list", {})
+        known, workers = run(lambda: _asked(found))
     except AgentfxError as error:
         yield Finding("engine", False, found.url, str(error))
         return
-    yield Finding("engine", True, f"{found.url} ({found.how})")
-    labels = ", ".join(row["label"] for row in workers)
+    yield Finding("engine", True, f"{found.url} ({found.how}): {known.engine}")
+    mend = f"start them: `agentfx services --url {found.url}`"
+    yield finding("services", known.services is not None, known.services or "none", mend)
+    if known.services is None:
+        return
+    mend = "give the services a --home on a disk"
+    yield finding("durability", known.lossy is None, known.lossy or "on a disk", mend)
     mend = "start one: `agentfx worker --name w1 --tasks MODULE`"
-    yield finding("workers", bool(workers), labels or "none", mend)
+    yield finding("workers", bool(workers), ", ".join(workers) or "none", mend)
+
+
+async def _asked(found: Found) -> tuple[About, list[str]]:
+    """What an engine is, and the labels of the workers that its services have."""
+    async with await open_engine(found, SystemClock()) as engine:
+        known = await engine.about()
+        if known.services is None:
+            return known, []
+        return known, [row["label"] for row in await engine.request("workers::list", {})]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from agentfx.cluster._about import About as About
 from agentfx.cluster._cluster import Cluster as Cluster
 from agentfx.cluster._cluster import Engine as Engine
 from agentfx.cluster._cluster import connect as connect
@@ -14,6 +15,7 @@ from agentfx.cluster._doctor import finding as finding
 from agentfx.cluster._doctor import installed as installed
 from agentfx.cluster._doctor import machine_findings as machine_findings
 from agentfx.cluster._find import ClusterError as ClusterError
+from agentfx.cluster._find import Found as Found
 from agentfx.cluster._find import attach as attach
 from agentfx.cluster._find import find_engine as find_engine
 from agentfx.cluster._home import Home as Home

@@ -11,6 +11,7 @@ from typing import Any
 from agentfx._clock import Clock, SystemClock
 from agentfx.algebra import AnyTask
 from agentfx.backends import Connection, IiiBackend
+from agentfx.cluster._about import About, about
 from agentfx.cluster._bundle import write_bundle
 from agentfx.cluster._control import ControlClient
 from agentfx.cluster._find import ClusterError, Found, find_engine, log_tail, start_supervisor
@@ -55,6 +56,10 @@ class Engine(IiiBackend):
     def token(self) -> str | None:
         """For the engine, as a bearer token."""
         return self.found.token
+
+    async def about(self) -> About:
+        """Which engine it is, and which services it has."""
+        return await about(self.connection)
 
     def bring_code(self) -> str | None:
         """Let local workers have this process's code as it is now; its version."""

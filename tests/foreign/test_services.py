@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import agentfx as fx
 from agentfx._clock import SystemClock
 from agentfx.backends import CallError, Connection, ConnectionFailedError
 from agentfx.cluster import ServicesOptions
+from agentfx.cluster._options import INFO, SERVED
 from agentfx.cluster._services_process import ServedError, serve
 from agentfx.engine import Engine
 from agentfx.interpreters import BackendLostError
 from agentfx.services import SqliteStore, StoreLockedError
 from tests.faults.jobs import work
+from tests.foreign.conftest import Address
 from tests.foreign.process import serving
 from tests.services.kit import broken
 
@@ -193,6 +196,38 @@ async def test_second_services_say_so(engine: Engine, client: Connection, home: 
 
 def _options(engine: Engine, home: Path, token: str = SESAME) -> ServicesOptions:
     return ServicesOptions(str(home), engine.url, token)
+
+
+async def test_services_that_were_overtaken_stop(address: Address, home: Path) -> None:
+    leave = asyncio.Event()
+    options = ServicesOptions(str(home), address.url, address.token)
+    running = asyncio.ensure_future(serve(options, leave))
+    other = await Connection.connect(address.url, address.token, "overtaker")
+    try:
+        await _there(other)
+        other.serve(INFO, _overtaken)
+        if await _is_overtaken(other):  # by engines before 0.23
+            assert await running == SERVED
+        else:
+            leave.set()
+            assert await running == 0
+    finally:
+        await other.close()
+
+
+async def _overtaken(data: Any) -> str:
+    return "overtaken"
+
+
+async def _is_overtaken(other: Connection) -> bool:
+    """Whether the engine has given the overtaker what it asked for, or has refused it."""
+    await other.call("engine::functions::list", {})  # whatever was sent before is done by now
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while await other.call(INFO, {}) != "overtaken":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            return True
+    return False
 
 
 async def test_the_embedded_engine_has_services_of_its_own(cluster: fx.Cluster, home: Path) -> None:
