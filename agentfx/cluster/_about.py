@@ -36,7 +36,7 @@ async def about(connection: Connection) -> About:
         info = await connection.call(INFO, {}, ASK_SECONDS)
     except CallError:
         return About(await _iii(connection), None)
-    if info["hosted"] == "engine":
+    if info["worker"] is None:
         name, where = f"the embedded engine of agentfx {info['version']}", "services in it"
     else:
         name, where = await _iii(connection), "services as a worker of it"

@@ -118,11 +118,6 @@ class ConnectedHost:
                 if function_id not in self._functions:
                     self._connection.send(function_id, message)
 
-    async def owns(self, function_id: str) -> bool | None:
-        """Whether the engine gives the calls of a function to us; None if it does not have it."""
-        owner = await self._registry.owner(function_id)
-        return None if owner is None else owner == self._connection.name
-
     # As a `Host`
 
     def serve(

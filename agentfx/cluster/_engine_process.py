@@ -48,9 +48,7 @@ async def _serve(options: EngineOptions, ready: Callable[[str], None] | None) ->
     home = Home(Path(options.home))
     home.make()
     store = SqliteStore(home.store, on_broken=lambda error: os._exit(BROKEN))
-    services = Services(
-        store, engine.host, home, SystemClock(), config.state, config.queue, "engine"
-    )
+    services = Services(store, engine.host, home, SystemClock(), config.state, config.queue)
     try:
         await services.start()
         await engine.start()  # last: whoever connects finds the services

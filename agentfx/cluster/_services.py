@@ -3,7 +3,6 @@
 import platform
 from functools import partial
 from importlib.metadata import version
-from typing import Literal
 
 from agentfx._clock import Clock
 from agentfx.cluster._bundle import drop_bundles
@@ -33,7 +32,7 @@ class Services:
         clock: The time.
         state: How `state::*` behaves, None to leave the plain names to somebody else.
         queue: The same for queues and topics.
-        hosted: By the engine itself, or by a worker of it.
+        worker: Name of the worker that hosts them; None if the engine does itself.
     """
 
     def __init__(
@@ -44,9 +43,9 @@ class Services:
         clock: Clock,
         state: StateSettings | None,
         queue: QueueSettings | None,
-        hosted: Literal["engine", "worker"],
+        worker: str | None = None,
     ) -> None:
-        self._store, self._host, self._home, self._hosted = store, host, home, hosted
+        self._store, self._host, self._home, self._worker = store, host, home, worker
         drop_code = partial(drop_bundles, home)
         self._state = StateService(store, host, state, plain=state is not None)
         self._queue = QueueService(store, host, queue, clock=clock, plain=queue is not None)
@@ -78,7 +77,7 @@ class Services:
     async def _info(self, data: Json, caller: str | None) -> Json:
         return {
             "version": version("agentfx-kit"),
-            "hosted": self._hosted,
+            "worker": self._worker,
             "generation": self.generation,
             "store": str(self._home.store),
             "lossy": self._store.lossy,

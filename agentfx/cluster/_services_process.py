@@ -28,6 +28,7 @@ from agentfx.services import (
     StateSettings,
     Store,
 )
+from agentfx.wire import is_object
 
 CHECK_SECONDS = 2.0
 ASK_SECONDS = 2.0
@@ -120,7 +121,7 @@ async def wait_until_unserved(connection: Connection, clock: Clock) -> None:
                     "until it lets go of them"
                 )
         else:
-            where = "its own" if found["hosted"] == "engine" else f"with the store {found['store']}"
+            where = "its own" if found["worker"] is None else f"with the store {found['store']}"
             raise ServedError(
                 f"the engine at {connection.url} has agentfx services already, {where}: use "
                 "them, or stop them first"
@@ -215,7 +216,7 @@ class _Server:
             self._clock,
             None if any(map(host.has, _STATE_NAMES)) else state,
             None if any(map(host.has, _QUEUE_NAMES)) else queue,
-            "worker",
+            self._connection.name,
         )
 
     async def _until_over(self, host: ConnectedHost) -> int | None:
@@ -226,13 +227,26 @@ class _Server:
                     await self._over.wait()
                 return 0 if self._leaving else None
             except TimeoutError:
-                # Engines up to 0.22 give an id to whoever registers it last.
-                owned = await host.owns(INFO)
+                owned = await self._owned()
             if owned is None:
                 return None
             if not owned:
                 _say(f"other services took over the engine at {self._connection.url}")
                 return SERVED
+
+    async def _owned(self) -> bool | None:
+        """Whether the engine gives the services' calls to us; None if to nobody.
+
+        Engines up to 0.22 give an id to whoever registers it last, and do not say so.
+        """
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                found = await self._connection.call_within(INFO, {})
+        except TimeoutError:
+            return True  # it takes its time, whoever it is
+        except CallError as error:
+            return None if error.code == "function_not_found" else True
+        return is_object(found) and found.get("worker") == self._connection.name
 
 
 def _say(text: str) -> None:

@@ -204,7 +204,7 @@ async def test_services_that_were_overtaken_stop(address: Address, home: Path) -
     running = asyncio.ensure_future(serve(options, leave))
     other = await Connection.connect(address.url, address.token, "overtaker")
     try:
-        await _there(other)
+        await _there(other, INFO)
         other.serve(INFO, _overtaken)
         if await _is_overtaken(other):  # by engines before 0.23
             assert await running == SERVED
