@@ -5,7 +5,7 @@ threads. Nothing of theirs blocks it, since the store has threads of its own.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +82,7 @@ class ConnectedHost:
         self._worker_listeners: list[Callable[[WorkerChange], None]] = []
         self._function_listeners: list[Callable[[str, str], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def open(self) -> None:
         """Learn what the engine has, and hear of changes from here on.
@@ -101,6 +102,7 @@ class ConnectedHost:
 
     def close(self) -> None:
         """Let everything go at once: nothing of this life may be registered in the next."""
+        self._closed = True
         for end in self._endings:
             end()
         for trigger_type in list(self._types):
@@ -290,7 +292,11 @@ class ConnectedHost:
             if not self._functions[function_id].registered:
                 self._spawn(self._register_if_free(function_id))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Awaitable[Any]) -> None:
+        if self._closed:
+            if asyncio.iscoroutine(work):
+                work.close()  # it is not to begin
+            return
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
