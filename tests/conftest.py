@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import agentfx as fx
 
 # How long an example takes says how busy the machine is; the deadline of each test is enough.
-settings.register_profile("agentfx", deadline=None)
+settings.register_profile("agentfx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("agentfx")
 
 

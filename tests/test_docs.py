@@ -34,7 +34,7 @@ def _name(page: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(b.kind in RUN for b in blocks(page))], ids=_name
 )

@@ -65,11 +65,9 @@ async def _fanout(out: Console) -> bool:
         out.print(f"failed: {dist.error!r}", style="red", markup=False)
     out.print(f"equal to the run in memory: {'yes' if same else 'NO'}", style="bold")
     out.print("\nNext:")
-    out.print(
-        "  make lab                             notebooks, with a live panel and a Kill button"
-    )
-    out.print("  .venv/bin/agentfx demo harness       an agent whose worker dies in mid-tool")
-    out.print("  .venv/bin/agentfx up                 an engine and two workers for this folder")
+    out.print("  make lab                        notebooks with a live panel and a Kill button")
+    out.print("  .venv/bin/agentfx demo harness  an agent whose worker dies in mid-tool")
+    out.print("  .venv/bin/agentfx up            an engine and two workers for this folder")
     return same
 
 

@@ -16,7 +16,7 @@ from tests.cluster.command import Command
 
 # As the documentation of the public interface lists them.
 COMMANDS = [
-    "cancel", "demo agent", "demo fanout", "demo harness", "demo preempt-agent",
+    "cancel", "demo agent", "demo fanout", "demo harness", "demo preempt", "demo preempt-agent",
     "dlq discard", "dlq list", "dlq redrive", "doctor", "down", "engine", "events", "gen",
     "harness", "nb-strip", "ps", "queues", "resume", "run", "runs", "runs prune", "services", "up",
     "version", "worker",

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.documents.page import Block, blocks, commands, prints
 
-COMMAND_SECONDS = 50
+COMMAND_SECONDS = 200
 
 
 def _python(block: Block, page: Path, runner: asyncio.Runner) -> str:

@@ -4,9 +4,8 @@ import asyncio
 import json
 import os
 import struct
-import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,8 +24,8 @@ UPGRADE = (
 
 
 SESAME = "secret"
-LONG = 1.0
-"""Seconds that a bystander's call never takes, even on a busy machine."""
+CALLS = 30
+"""Calls of a bystander that a flood has to let through, before a test is over its time."""
 
 
 class Raw:
@@ -75,9 +74,9 @@ async def raw(engine: Engine) -> AsyncGenerator[Raw, None]:
 
 
 @asynccontextmanager
-async def bystanders(engine: Engine) -> AsyncGenerator[list[float], None]:
-    """A caller and a worker that must not notice what happens; how long their calls took."""
-    took: list[float] = []
+async def bystanders(engine: Engine) -> AsyncGenerator[list[int], None]:
+    """A caller and a worker that must not notice what happens; their calls so far."""
+    made: list[int] = []
     async with connected(engine.url, "worker") as worker, connected(engine.url, "caller") as caller:
 
         async def echo(data: Any, frame: Frame) -> Any:
@@ -87,22 +86,20 @@ async def bystanders(engine: Engine) -> AsyncGenerator[list[float], None]:
         done = asyncio.Event()
 
         async def go_on() -> None:
-            number = 0
             while not done.is_set():
-                began = time.monotonic()
+                number = len(made)
                 assert await caller.result("bystander::echo", {"n": number}) == number
-                took.append(time.monotonic() - began)
-                number += 1
+                made.append(number)
                 await asyncio.sleep(0.002)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(go_on())
-            await eventually(lambda: len(took) > 3)
+            await eventually(lambda: len(made) > 3)
             try:
-                yield took
+                yield made
             finally:
-                before = len(took)
-                await eventually(lambda: len(took) > before + 3)
+                before = len(made)
+                await eventually(lambda: len(made) > before + 3)
                 done.set()
         assert worker.closed is None
         assert caller.closed is None
@@ -293,9 +290,9 @@ async def test_many_connections(engine: Engine) -> None:
         await asyncio.gather(*(client.abort() for client in clients))
 
 
-async def _while_flooding(engine: Engine, frames: bytes, seconds: float = 1.0) -> float:
-    """The slowest call of a bystander while somebody sends as fast as the engine reads."""
-    async with bystanders(engine) as took, raw(engine) as client, raw(engine) as sink:
+async def _flood(engine: Engine, frames: bytes) -> None:
+    """Send as fast as the engine reads, until a bystander has made its calls all the same."""
+    async with bystanders(engine) as made, raw(engine) as client, raw(engine) as sink:
         await client.shake_hands()
         await sink.shake_hands()
         sink.frame(b'{"type":"invokefunction","function_id":"engine::workers::register","data":{}}')
@@ -310,12 +307,14 @@ async def _while_flooding(engine: Engine, frames: bytes, seconds: float = 1.0) -
                 client.writer.write(frames)
                 await client.writer.drain()
 
-        before = len(took)
-        tasks: list[Awaitable[None]] = [read(client), read(sink), flood()]
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*tasks), seconds)
-        assert len(took) > before + 10
-        return max(took[before:])
+        before = len(made)
+        flooding = asyncio.gather(read(client), read(sink), flood())
+        try:
+            await eventually(lambda: len(made) > before + CALLS)
+            assert not flooding.done()
+        finally:
+            flooding.cancel()
+            await asyncio.wait([flooding])
 
 
 def _framed(message: Frame, times: int) -> bytes:
@@ -336,7 +335,7 @@ def _framed(message: Frame, times: int) -> bytes:
     ],
 )
 async def test_a_flood_stops_nobody(engine: Engine, message: Frame) -> None:
-    assert await _while_flooding(engine, _framed(message, 500)) < LONG
+    await _flood(engine, _framed(message, 500))
 
 
 @pytest.mark.slow
@@ -344,7 +343,7 @@ async def test_who_does_not_read_is_cut_off(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_socket, "HARD_BUFFER", 2 << 20)
-    async with bystanders(engine) as took, raw(engine) as deaf, connected(engine.url) as writer:
+    async with bystanders(engine) as made, raw(engine) as deaf, connected(engine.url) as writer:
         await deaf.shake_hands()
         deaf.frame(b'{"type":"invokefunction","function_id":"engine::workers::register","data":{}}')
         deaf.frame(b'{"type":"registerfunction","id":"deaf::watch"}')
@@ -357,12 +356,12 @@ async def test_who_does_not_read_is_cut_off(
             listed = await writer.result("engine::functions::list", {"prefix": "deaf::"})
             return bool(listed["functions"])
 
-        before = len(took)
+        before = len(made)
         async with asyncio.timeout(20):
             while await still_there():
                 data = {"scope": "s", "key": "k", "value": "x" * 200_000}
                 await writer.result("state::set", data)
-        assert max(took[before:]) < LONG
+        assert len(made) > before
 
 
 @pytest.mark.slow
@@ -370,7 +369,7 @@ async def test_who_calls_faster_than_the_other_reads_is_held_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_link, "STALL_SECONDS", 0.3)
-    async with bystanders(engine) as took, raw(engine) as deaf, raw(engine) as eager:
+    async with bystanders(engine) as made, raw(engine) as deaf, raw(engine) as eager:
         await deaf.shake_hands()
         deaf.frame(b'{"type":"invokefunction","function_id":"engine::workers::register","data":{}}')
         deaf.frame(b'{"type":"registerfunction","id":"deaf::f"}')
@@ -392,12 +391,12 @@ async def test_who_calls_faster_than_the_other_reads_is_held_back(
                 eager.writer.write(call)
                 await eager.writer.drain()
 
-        before = len(took)
+        before = len(made)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(call_on(), 0.25)
         eager.frame(b'{"type":"ping"}')  # answered only once the deaf one has been cut off
         await eager.reader.readuntil(b"pong")
-        assert max(took[before:]) < LONG
+        await eventually(lambda: len(made) > before + CALLS)
 
 
 async def test_a_client_cannot_answer_for_another(engine: Engine) -> None:
