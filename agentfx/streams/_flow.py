@@ -93,6 +93,7 @@ class Flow:
         self._states = {index: _State() for index in kept}
         self._values: list[Any] = []
         self._cut = 0  # what stands before this stage has been cancelled
+        self._closed = False
         self._actions: list[Action] = []
         self.exit: Exit[list[Any], Any] | None = None
         for index in kept:
@@ -104,7 +105,7 @@ class Flow:
     @property
     def wants_items(self) -> bool:
         """Whether the source is to be read at all."""
-        return self._cut == 0 and self.exit is None
+        return self._cut == 0 and not self._closed and self.exit is None
 
     @property
     def backlog(self) -> int:
@@ -118,6 +119,7 @@ class Flow:
 
     def closed(self) -> list[Action]:
         """The source has ended."""
+        self._closed = True
         self._finish(0)
         return self._taken()
 

@@ -28,6 +28,14 @@ def flow(build: Callable[[fx.Stream[int]], AnyStream]) -> Flow:
     return Flow(stages_of(build(source))[1])
 
 
+def test_an_ended_source_is_not_wanted_any_more() -> None:
+    merge = flow(lambda s: s.merge_map(work))
+    merge.item(1)
+    assert merge.wants_items
+    merge.closed()
+    assert (merge.wants_items, merge.exit) == (False, None)
+
+
 def test_without_stages_the_items_are_the_values() -> None:
     plain = flow(lambda s: s)
     assert plain.item(1) == plain.item(2) == plain.closed() == []

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -155,6 +156,30 @@ async def test_a_dead_drivers_cleanup_is_made_up_for() -> None:
             assert world.seen["unlock 0"] in (1, 2)
             made_up_for += "unlock 0" not in world.before
     assert made_up_for > 2
+
+
+async def test_a_source_that_has_ended_is_not_read_again() -> None:
+    """A plain iterable begins anew; that it had ended is on record."""
+
+    class Once:
+        def __aiter__(self) -> AsyncGenerator[int, None]:
+            return self._items()
+
+        async def _items(self) -> AsyncGenerator[int, None]:
+            for number in (1, 2):
+                yield number
+
+    def late(n: int) -> AnyEffect:
+        return fx.sleep(5).flat_map(lambda _: work(n, "late"))
+
+    def build(world: World, clock: ManualClock) -> AnyEffect:
+        return fx.Stream.from_async_iterable(Once()).merge_map(late).to_list()
+
+    whole, _, exit_ = await whole_run(build)
+    assert exit_ == fx.Ok([1, 2])
+    found = [(await run_with_a_death(build, p))[2].unwrap() for p in range(1, whole.calls + 1)]
+    # None, one, two items are on record, and come again; then the end is, and they do not.
+    assert [n for n, _ in groupby(len(values) for values in found)] == [2, 3, 4, 2]
 
 
 def _shared(world: World, n: int) -> AnyEffect:
