@@ -92,7 +92,7 @@ async def _languages(connection: Connection) -> dict[str, str]:
 def _registered(row: Json, languages: dict[str, str]) -> Registered:
     worker: str = row.get("worker_name") or ""
     metadata: Json = row.get("metadata")
-    told: str | None = metadata.get("language") if is_object(metadata) else None
+    told: Json = metadata.get("language") if is_object(metadata) else None
     return Registered(
         row["function_id"],
         worker,
@@ -101,7 +101,7 @@ def _registered(row: Json, languages: dict[str, str]) -> Registered:
             row.get("request_schema"),
             row.get("response_schema"),
             declared_errors(metadata),
-            told or languages.get(worker),
+            told if told and isinstance(told, str) else languages.get(worker),
         ),
     )
 
