@@ -1,4 +1,4 @@
-"""Random kills of workers and engine while sessions talk: `python -m bench.harness_chaos`.
+"""Random kills of workers and engine while sessions talk: `python -m bench.chaos harness`.
 
 What must hold of every log at rest is in `tests.harness.faults`; the first log that breaks it ends
 the run with its seed.
@@ -8,7 +8,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -100,15 +99,9 @@ async def _look(session: Session, found: Chaos) -> None:
     found.wrong += [f"{session.id}: {fault}" for fault in faults(events)]
 
 
-def main() -> int:
-    """Run it; kills and seed may be given."""
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+def run(kills: int, seed: int) -> int:
+    """Run it, and say what came of it; 1 if anything is wrong."""
     found = asyncio.run(chaos(kills, seed))
     print(f"harness, seed {found.seed}: {dict(found.strikes)}; {found.events} events, "
           f"{found.calls} tool calls; wrong: {found.wrong or 'nothing'}")  # fmt: skip
     return 1 if found.wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

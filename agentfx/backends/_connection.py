@@ -35,6 +35,10 @@ class ConnectionFailedError(AgentfxError):
     """No engine answers at the address, or it refuses the token."""
 
 
+class EngineAwayError(ConnectionFailedError):
+    """No engine answers at the address, now."""
+
+
 class LinkLostError(AgentfxError):
     """The link closed while a call was under way: whether it was served is not known."""
 
@@ -377,7 +381,7 @@ async def _probe(url: str, token: str | None) -> None:
         ) from None
     except (OSError, TimeoutError, InvalidHandshake, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise ConnectionFailedError(
+        raise EngineAwayError(
             f"no engine answers at {url} ({reason}): check the address and whether it runs; "
             "`agentfx up` starts one in this folder"
         ) from None

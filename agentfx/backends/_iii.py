@@ -37,6 +37,8 @@ from agentfx.wire import Json, failure_in
 
 BEAT_SECONDS = 1.0
 UNKNOWN_TASK_SECONDS = 2.0
+RESTARTED_SECONDS = 0.5
+"""An answer that takes so long was not to be had for a while."""
 MISSING_SECONDS = 3.0
 """How long to wait for services on an engine where none was ever heard of."""
 FRAME_JOBS = 256
@@ -87,11 +89,23 @@ class IiiBackend:
         function_id = f"agentfx::driver::{self._driver}"
         self.connection.serve(function_id, self._hear, metadata={"internal": True})
         self.connection.on_change(self._link_changed)
-        await self.connection.served(function_id, self._clock)
+        await self._until_served(function_id)
         beat = {"driver": self._driver}
         self.connection.beat(
             self._clock, BEAT_SECONDS, lambda: self.connection.send("agentfx::driver::alive", beat)
         )
+
+    async def _until_served(self, function_id: str) -> None:
+        deadline = self._clock.monotonic() + LOST_SECONDS
+        while True:
+            try:
+                await self.connection.served(function_id, self._clock)
+            except LinkLostError:
+                if self._clock.monotonic() > deadline:
+                    raise self._lost(services_missing=False) from None
+                await self._clock.sleep(0.02)
+            else:
+                return
 
     async def close(self) -> None:
         """Close the connection."""
@@ -137,9 +151,10 @@ class IiiBackend:
             run.loop.call_soon_threadsafe(run.listener.refused, error)
 
     def _link_changed(self, is_open: bool) -> None:
-        if not is_open:
-            return
         for run_id, run in list(self._runs.items()):
+            if not is_open:  # who only waits has to find out whether it comes back
+                run.loop.call_soon_threadsafe(run.listener.reconnected)
+                continue
             run.loop.call_soon_threadsafe(self._rejoin_soon, run_id)
 
     def _rejoin_soon(self, run_id: str) -> None:
@@ -298,10 +313,14 @@ class IiiBackend:
         deadline = self._clock.monotonic() + UNKNOWN_TASK_SECONDS
         message = {"tasks": list(tasks), "code": self._code}
         while True:
+            asked = self._clock.monotonic()
             answer = await self._ask("tasks::unserved", message)
             if not answer["missing"]:
                 return
-            if self._clock.monotonic() > deadline:
+            now = self._clock.monotonic()
+            if answer["settling"] or now - asked > RESTARTED_SECONDS:
+                deadline = now + UNKNOWN_TASK_SECONDS  # services were restarted meanwhile
+            elif now > deadline:
                 raise NoWorkerError(_no_worker(answer))
             await self._clock.sleep(0.05)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from agentfx._clock import Clock, SystemClock
 from agentfx.algebra import AnyTask
-from agentfx.backends import Connection, IiiBackend
+from agentfx.backends import LOST_SECONDS, Connection, EngineAwayError, IiiBackend
 from agentfx.cluster._about import About, about
 from agentfx.cluster._bundle import write_bundle
 from agentfx.cluster._control import ControlClient
@@ -92,10 +92,23 @@ async def open_engine(found: Found, clock: Clock, given: Iterable[AnyTask] = ())
     Raises:
         ConnectionFailedError: It does not answer, or refuses the token.
     """
-    connection = await Connection.connect(found.url, found.token, f"driver.{token_hex(4)}")
+    connection = await _connected(found, clock)
     engine = Engine(found, connection, clock, given)
     await engine.start()
     return engine
+
+
+async def _connected(found: Found, clock: Clock) -> Connection:
+    """A link to an engine; to one of a cluster that runs also while it is started again."""
+    deadline = clock.monotonic() + LOST_SECONDS
+    while True:
+        try:
+            return await Connection.connect(found.url, found.token, f"driver.{token_hex(4)}")
+        except EngineAwayError:
+            kept = found.home is not None and found.home.find() is not None
+            if not kept or clock.monotonic() > deadline:
+                raise
+            await clock.sleep(0.02)
 
 
 class connect:  # noqa: N801 - `async with connect() as backend`
@@ -250,6 +263,11 @@ class Cluster(Engine):
             for task in waiting:
                 task.cancel()
 
+    async def processes(self) -> dict[str, int]:
+        """Process ids of the workers, by label; also while there is no engine."""
+        found: dict[str, int] = await self._control.ask("workers")
+        return found
+
     async def joined(self, labels: Iterable[str]) -> None:
         """Wait until workers have said hello.
 
@@ -259,8 +277,8 @@ class Cluster(Engine):
         wanted = set(labels)
         deadline = self._clock.monotonic() + JOIN_SECONDS
         while missing := wanted - {row["label"] for row in await self.workers()}:
-            kept = await self._control.ask("workers")
-            if missing - kept.keys() or self._clock.monotonic() > deadline:
+            refused = missing.intersection(await self._control.ask("refused"))
+            if refused or self._clock.monotonic() > deadline:
                 raise ClusterError(
                     f"workers {', '.join(sorted(missing))} did not start: {self._why()}"
                 )
@@ -329,7 +347,11 @@ class local:  # noqa: N801 - `async with local(workers=2) as cluster`
         found = Found(
             answer["url"], answer["token"], f"the cluster in {self._home.path}", self._home
         )
-        connection = await Connection.connect(found.url, found.token, f"driver.{token_hex(4)}")
+        try:
+            connection = await _connected(found, clock)
+        except BaseException:
+            await control.close()
+            raise
         cluster = Cluster(
             found, connection, clock, control, self._given, self._modules, self._slots
         )

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex, token_urlsafe
 from typing import Any
 
 import psutil
@@ -16,39 +15,28 @@ from filelock import FileLock, Timeout
 
 from agentfx._clock import Clock, SystemClock
 from agentfx._errors import AgentfxError
-from agentfx.backends import CallError, Connection, ConnectionFailedError, LinkLostError
+from agentfx.backends import CallError, LinkLostError
 from agentfx.cluster._control import ControlError, ControlServer, Session
+from agentfx.cluster._core_keeper import (
+    RESTART_DELAYS,
+    STEADY_SECONDS,
+    CoreKeeper,
+    CoreRefusedError,
+)
 from agentfx.cluster._home import Discovery, Home
 from agentfx.cluster._nursery import Child, Nursery
 from agentfx.cluster._options import (
-    BROKEN,
     DEFAULT_SLOTS,
-    INFO,
     REFUSED,
-    SERVED,
-    EngineOptions,
     ForeignOptions,
-    ServicesOptions,
     WorkerOptions,
 )
-from agentfx.cluster._port import free_port
 from agentfx.cluster._refusal import say_why
-from agentfx.engine import load_config
 
-PING_SECONDS = 1.0
-PINGS_MISSED = 5
 LINGER_SECONDS = 10.0
 """How long a cluster waits for a user whose process died: a kernel that is restarted."""
 STOP_SECONDS = 35.0
-START_POLL_SECONDS = 0.02
-START_FAILURES = 3
 LOCK_SECONDS = 0.1
-RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
-STEADY_SECONDS = 10.0
-
-
-class CoreRefusedError(AgentfxError):
-    """The engine, or the services, cannot start; they have said why."""
 
 
 @dataclass(eq=False, slots=True)
@@ -68,16 +56,6 @@ class _Worker:
     failures: int = 0
 
 
-@dataclass(eq=False, slots=True)
-class _Core:
-    """The process that has the store: the embedded engine, or services for another engine."""
-
-    child: Child
-    failures: int = 0
-    missed: int = 0
-    refused: bool = False
-
-
 class Supervisor:
     """One cluster in one home.
 
@@ -92,14 +70,11 @@ class Supervisor:
     def __init__(
         self, home: Home, url: str | None, token: str | None, config: str | None, clock: Clock
     ) -> None:
-        self._home, self._clock, self._config = home, clock, config
-        self._url, self._token = url, token
-        self._embedded = url is None
-        self._workers: dict[str, _Worker] = {}
-        self._core: _Core | None = None  # None where the engine has services of somebody else
-        self._connection: Connection | None = None
-        self._started = False
+        self._home, self._clock = home, clock
         self._over = asyncio.Event()
+        self._engine = CoreKeeper(home, url, token, config, clock, self._over, self._spawn)
+        self._workers: dict[str, _Worker] = {}
+        self._refused: set[str] = set()  # workers that could not start, and said why
         self._labels = 0
         self._users = 0
         self._watching: set[asyncio.Task[None]] = set()
@@ -109,8 +84,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._over.set)
-        if self._embedded:
-            self._choose_address()
+        if self._engine.embedded:
+            self._engine.choose_address()
         self._nursery = Nursery(self._home.log, self._over.set)
         await self._nursery.start()
         serving = asyncio.ensure_future(self._begin())
@@ -129,7 +104,7 @@ class Supervisor:
 
     async def _begin(self) -> ControlServer:
         """Start the engine, then be found."""
-        await self._start_engine()
+        await self._engine.start(self._nursery)
         control = ControlServer(self._home.control, self._serve, self._left)
         await control.start()
         self._announce()
@@ -145,122 +120,10 @@ class Supervisor:
         me = psutil.Process()
         self._home.announce(
             Discovery(
-                self._url or "", self._token or "", me.pid, me.create_time(),
+                self._engine.url or "", self._engine.token or "", me.pid, me.create_time(),
                 str(self._home.control),
             )
         )  # fmt: skip
-
-    # Engine
-
-    async def _start_engine(self) -> None:
-        if self._embedded:
-            await self._keep_core()
-            self._connection = await self._connect()
-        else:
-            self._connection = await self._connect()  # first: without an engine nothing starts
-            await self._keep_core()
-            await self._served()
-        self._started = True
-        self._spawn(self._ping())
-
-    def _choose_address(self) -> None:
-        """The port that the configuration asks for, else that of before, else any."""
-        kept = self._home.address()
-        self._token = kept[1] if kept else token_urlsafe(24)
-        if self._config is not None:
-            port = load_config(Path(self._config)).port
-        else:
-            port = free_port(kept[0] if kept else None)
-        self._home.keep_address(port, self._token)
-        self._url = f"ws://127.0.0.1:{port}"
-
-    async def _keep_core(self) -> None:
-        self._core = _Core(await self._fork_core())
-        self._spawn(self._restart(self._core))
-
-    async def _fork_core(self) -> Child:
-        assert self._url is not None  # noqa: S101 - set before
-        home = str(self._home.path)
-        if not self._embedded:
-            services = ServicesOptions(home, self._url, self._token, self._config)
-            return await self._nursery.fork("services", services)
-        port = int(self._url.rpartition(":")[2])
-        options = EngineOptions(home, port, self._token, config=self._config)
-        return await self._nursery.fork("engine", options)
-
-    async def _connect(self) -> Connection:
-        assert self._url is not None  # noqa: S101
-        while True:
-            try:
-                name = f"supervisor.{token_hex(4)}"
-                return await Connection.connect(self._url, self._token, name)
-            except ConnectionFailedError:
-                if self._core is not None and self._core.refused:
-                    raise CoreRefusedError from None
-                if self._core is None or self._does_not_start(self._core):
-                    raise
-                await self._clock.sleep(START_POLL_SECONDS)
-
-    async def _served(self) -> None:
-        """Wait until the engine has services, ours or somebody else's.
-
-        Raises:
-            ConnectionFailedError: Ours do not start; the log says why.
-            CoreRefusedError: Ours cannot start; they have said why.
-        """
-        while not await self._answers():
-            if self._core is not None and self._core.refused:
-                raise CoreRefusedError
-            if self._core is not None and self._does_not_start(self._core):
-                raise ConnectionFailedError(f"the services for {self._url} do not start")
-            await self._clock.sleep(START_POLL_SECONDS)
-
-    async def _answers(self) -> bool:
-        assert self._connection is not None  # noqa: S101
-        try:
-            await self._connection.call(INFO, {}, timeout_seconds=PING_SECONDS)
-        except (CallError, LinkLostError):
-            return False
-        return True
-
-    def _does_not_start(self, core: _Core) -> bool:
-        return core.child.ended.done() and core.failures > START_FAILURES
-
-    async def _restart(self, core: _Core) -> None:
-        while not self._over.is_set():
-            started = self._clock.monotonic()
-            status = await core.child.ended
-            if self._over.is_set():
-                return
-            if status == SERVED:
-                self._core = None
-                return
-            if status == REFUSED and not self._started:
-                core.refused = True  # it never ran: nothing is gained by trying again
-                return
-            steady = self._clock.monotonic() - started > STEADY_SECONDS or status == BROKEN
-            core.failures = 0 if steady else core.failures + 1
-            if core.failures > len(RESTART_DELAYS):
-                self._over.set()  # it does not start: the log says why
-                return
-            await self._clock.sleep(RESTART_DELAYS[max(core.failures - 1, 0)])
-            core.missed = 0
-            core.child = await self._fork_core()
-
-    async def _ping(self) -> None:
-        """Kill an engine, or services, that are there and do not answer; they start again."""
-        while True:
-            await self._clock.sleep(PING_SECONDS)
-            core, connection = self._core, self._connection
-            if core is None or connection is None:
-                return
-            if await self._answers():
-                core.missed = 0
-            elif self._embedded or connection.is_open:
-                core.missed += 1  # without a link to somebody else's engine nothing is known
-            if core.missed >= PINGS_MISSED and not core.child.ended.done():
-                core.missed = 0
-                core.child.signal(signal.SIGKILL)
 
     # Workers
 
@@ -271,8 +134,8 @@ class Supervisor:
             raise ControlError(f"there is a worker {label} already: give another name")
         options = WorkerOptions(
             label=label,
-            url=self._url or "",
-            token=self._token,
+            url=self._engine.url or "",
+            token=self._engine.token,
             slots=int(request.get("slots") or DEFAULT_SLOTS),
             modules=list(request.get("modules") or []),
             home=str(self._home.path),
@@ -289,7 +152,11 @@ class Supervisor:
             known.owner = None
             return
         options = ForeignOptions(
-            label, str(request["command"]), str(request["folder"]), self._url or "", self._token
+            label,
+            str(request["command"]),
+            str(request["folder"]),
+            self._engine.url or "",
+            self._engine.token,
         )
         await self._keep(options, session)
 
@@ -297,6 +164,7 @@ class Supervisor:
         child = await self._fork_worker(options)
         worker = _Worker(options, owner, child, self._clock.monotonic())
         self._workers[options.label] = worker
+        self._refused.discard(options.label)
         self._spawn(self._keep_worker(worker))
 
     async def _fork_worker(self, options: WorkerOptions | ForeignOptions) -> Child:
@@ -313,6 +181,8 @@ class Supervisor:
     async def _keep_worker(self, worker: _Worker) -> None:
         while True:
             status = await worker.child.ended
+            if status == REFUSED:
+                self._refused.add(worker.options.label)
             if worker.leaving or self._over.is_set() or status == REFUSED:
                 self._workers.pop(worker.options.label, None)
                 return
@@ -338,9 +208,9 @@ class Supervisor:
         """SIGKILL, on purpose: no job is blamed for it."""
         worker = self._named(label)
         worker.leaving = True
-        if self._connection is not None:
+        if self._engine.connection is not None:
             with suppress(CallError, LinkLostError):
-                await self._connection.call(
+                await self._engine.connection.call(
                     "agentfx::worker::kill_asked", {"worker": label}, timeout_seconds=0.5
                 )
         worker.child.kill()
@@ -366,16 +236,17 @@ class Supervisor:
                     raise ControlError("this cluster ends")
                 session.attached = True
                 self._users += 1
-                return {"url": self._url, "token": self._token}
+                return {"url": self._engine.url, "token": self._engine.token}
             case "spawn" | "serve" | "failures" | "kill" | "stop" as op:
                 return await self._about_worker(session, op, request)
             case "kill_engine":
-                if self._core is None or not self._embedded:
+                if self._engine.core is None or not self._engine.embedded:
                     raise ControlError("the engine is not ours: it was started by somebody else")
-                self._core.failures = 0  # asked for: no sign that it cannot start
-                return self._core.child.signal(signal.SIGKILL)
+                return self._engine.kill()
             case "workers":
                 return {label: worker.child.pid for label, worker in self._workers.items()}
+            case "refused":
+                return sorted(self._refused)
             case "status":
                 return self._status()
             case "down":
@@ -400,11 +271,11 @@ class Supervisor:
                 return await self._stop(label)
 
     def _status(self) -> dict[str, Any]:
-        core = self._core.child.pid if self._core is not None else None
+        core = self._engine.core.child.pid if self._engine.core is not None else None
         return {
-            "url": self._url,
+            "url": self._engine.url,
             "supervisor": os.getpid(),
-            "engine": core if self._embedded else None,
+            "engine": core if self._engine.embedded else None,
             "services": core,
             "users": self._users,
         }
@@ -437,12 +308,12 @@ class Supervisor:
         await _all_ended(workers, 2.0)
         for child in workers:
             child.kill()
-        if self._connection is not None:
-            await self._connection.close()
-        if self._core is not None:
-            self._core.child.signal(signal.SIGTERM)
-            await _all_ended([self._core.child], 5.0)
-            self._core.child.kill()
+        if self._engine.connection is not None:
+            await self._engine.connection.close()
+        if self._engine.core is not None:
+            self._engine.core.child.signal(signal.SIGTERM)
+            await _all_ended([self._engine.core.child], 5.0)
+            self._engine.core.child.kill()
         await self._nursery.close()
 
 

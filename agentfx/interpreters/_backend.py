@@ -158,7 +158,7 @@ class Listener(Protocol):
         ...
 
     def reconnected(self) -> None:
-        """The link was closed meanwhile: what was sent may not have arrived."""
+        """The link closed, or is back: what was sent may not have arrived."""
         ...
 
 

@@ -75,7 +75,7 @@ class DistLeaves:
         self.run_id = run_id
         self.identity = identity_of(run_id, opened.life)
         self._backend, self._journal, self.clock, self._stop = backend, journal, clock, stop
-        self.pending = PendingJobs(backend, run_id, opened.epoch, clock)
+        self.pending = PendingJobs(backend, run_id, opened.epoch, clock, stop)
         self.tape = JournalTape(backend, journal, self.identity, opened.epoch)
         self._remotes = Remotes(backend, journal, (run_id, self.identity), self._outcome)
         self._unchecked: set[tuple[bool, str]] = set()

@@ -1,10 +1,18 @@
 """Jobs that a driver waits for: submitted in batches, and again if nobody knows them."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentfx._clock import Clock
-from agentfx.interpreters._backend import Backend, BackendError, JobState, OpenedStep
+from agentfx.interpreters._backend import (
+    Backend,
+    BackendError,
+    BackendLostError,
+    JobState,
+    OpenedStep,
+    SupersededError,
+)
 from agentfx.jobs import Job
 
 FIRST_CHECK_SECONDS = 2.0
@@ -25,10 +33,25 @@ class PendingJobs:
 
     The queue is a hint, what is on record is the truth: a job whose outcome was not pushed for
     some time is asked for, and sent again under the same id if it never arrived.
+
+    Args:
+        backend: Where they are on record.
+        run: That waits for them.
+        epoch: Of its driver.
+        clock: The time.
+        stop: Called with the error when the backend is gone for good.
     """
 
-    def __init__(self, backend: Backend, run: str, epoch: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        run: str,
+        epoch: int,
+        clock: Clock,
+        stop: Callable[[BackendError], None],
+    ) -> None:
         self._backend, self._run, self._epoch, self._clock = backend, run, epoch, clock
+        self._stop = stop
         self._waiting: dict[str, _Waiting] = {}
         self._unsent: list[Job] = []
         self._opened: list[OpenedStep] = []
@@ -104,6 +127,9 @@ class PendingJobs:
         ids = [waiting.job.id for waiting in late]
         try:
             unknown = set(await self._backend.unknown(self._run, self._epoch, ids))
+        except (BackendLostError, SupersededError) as error:
+            self._stop(error)  # nobody else may be asking: all that is left to do is to wait
+            return
         except BackendError:
             return  # whoever waits for an answer says so; here the next round asks again
         again = [w.job for w in late if w.job.id in unknown and w.job.id in self._waiting]

@@ -140,6 +140,7 @@ class RunDriver:
         self._name, self._clock, self._fresh = name, clock, fresh
         self.begun = asyncio.Event()
         self._leaves: DistLeaves | None = None
+        self._attached = False
         self._interrupt: asyncio.Future[AnyExit | None] | None = None
 
     async def run(self) -> AnyExit:
@@ -160,7 +161,11 @@ class RunDriver:
             case "ended":
                 return await self._recorded(opened, opened.state, opened.exit)
             case "attached":
-                return await self._interrupted()
+                self._attached = True
+                try:
+                    return await self._interrupted()
+                finally:
+                    self._attached = False
             case "new" | "resumed":
                 try:
                     return await self._drive(opened)
@@ -236,6 +241,8 @@ class RunDriver:
         """See `Listener.reconnected`."""
         if self._leaves is not None:
             self._leaves.pending.reconnected()
+        elif self._attached:
+            self._wake()  # services that start again do not know who is attached
 
     def run_ended(self, state: RunState, exit_: str | None) -> None:
         """See `Listener.run_ended`."""

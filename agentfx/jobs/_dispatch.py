@@ -20,6 +20,7 @@ from agentfx.jobs._job import (
     Start,
     Started,
     Stop,
+    Unclaimed,
 )
 from agentfx.jobs._roster import Worker, overdue, quiet
 
@@ -38,6 +39,7 @@ class Dispatch:
         self._ready: dict[Route, deque[str]] = {}
         self._waiting: set[str] = set()  # jobs in a queue; what is left of others is skipped
         self._lone: list[str] = []  # jobs that wait for a worker of their own
+        self.unclaimed: dict[str, set[str]] = {}  # starts of jobs that are not open here
         self._ticked_at = now
         self._held_back: set[str] = set()  # workers of before a restart, not heard of yet
 
@@ -49,7 +51,22 @@ class Dispatch:
         for job in jobs:
             if job.id not in self.jobs:
                 self.jobs[job.id] = job
-                self._place(job, actions)
+                if job.id in self.unclaimed:
+                    self._claim(job, actions)
+                if not job.starts:
+                    self._place(job, actions)
+        return actions
+
+    def settled(self, job_id: str) -> list[Action]:
+        """A job that a worker holds has its end on record: nobody waits for it there."""
+        actions: list[Action] = []
+        starts = self.unclaimed.pop(job_id, set())
+        for worker in self.workers.values():
+            for start in sorted(starts & worker.starts.keys()):
+                del worker.starts[start]
+                actions.append(Stop(worker.id, start))
+        if actions:
+            self._fill_all(actions)
         return actions
 
     def restore(self, jobs: Iterable[OpenJob], workers: Iterable[Worker], now: float) -> None:
@@ -74,6 +91,8 @@ class Dispatch:
     def ended(self, worker_id: str, start: str, job_id: str) -> list[Action]:
         """An outcome arrived: the job needs no further start, and its slot is free."""
         actions: list[Action] = []
+        if start in self.unclaimed.get(job_id, ()):
+            return actions  # the worker keeps the outcome for whoever sends the job again
         job = self.jobs.get(job_id)
         if job is not None and delivery_of(start) > job.voided:
             del self.jobs[job_id]
@@ -206,6 +225,11 @@ class Dispatch:
         self._fill_all(actions)
         return actions
 
+    @property
+    def settling(self) -> bool:
+        """Whether workers of before a restart have not been heard of yet."""
+        return bool(self._held_back)
+
     def can_serve(self, task: str, code: str | None) -> bool:
         """Whether a worker that is there has, or can load, a task."""
         route = Route("", task, code)
@@ -329,6 +353,7 @@ class Dispatch:
         self, worker: Worker, start: str, job_id: str, *, counted: bool, actions: list[Action]
     ) -> None:
         worker.starts.pop(start, None)
+        self._forsake(start, job_id)
         job = self.jobs.get(job_id)
         started = job.starts.pop(start, None) if job is not None else None
         if job is None or started is None:
@@ -390,7 +415,12 @@ class Dispatch:
     def _adopt(self, worker: Worker, start: str, job_id: str, actions: list[Action]) -> None:
         """A worker holds a start, which may be unknown here after a restart."""
         job = self.jobs.get(job_id)
-        if job is None or delivery_of(start) <= job.voided:  # ended or cancelled meanwhile
+        if job is None:
+            worker.starts[start] = job_id
+            self.unclaimed.setdefault(job_id, set()).add(start)
+            actions.append(Unclaimed(job_id))
+            return
+        if delivery_of(start) <= job.voided:
             actions.append(Stop(worker.id, start))
             return
         known = job.starts.get(start)
@@ -398,6 +428,22 @@ class Dispatch:
         job.deliveries = max(job.deliveries, delivery_of(start))
         worker.starts[start] = job_id
         self._withdraw(job)
+
+    def _claim(self, job: OpenJob, actions: list[Action]) -> None:
+        """A job that workers hold already is open now."""
+        starts = self.unclaimed.pop(job.id)
+        for worker in self.workers.values():
+            for start in sorted(starts & worker.starts.keys()):
+                del worker.starts[start]
+                self._adopt(worker, start, job.id, actions)
+
+    def _forsake(self, start: str, job_id: str) -> None:
+        """A worker no longer holds a start of a job that is not open here."""
+        starts = self.unclaimed.get(job_id)
+        if starts is not None:
+            starts.discard(start)
+            if not starts:
+                del self.unclaimed[job_id]
 
     def _stop_all(self, job: OpenJob, actions: list[Action]) -> None:
         for start, started in job.starts.items():

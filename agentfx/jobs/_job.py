@@ -141,6 +141,17 @@ class Requeued:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """A worker holds a job that is not open here.
+
+    It has an end on record, and `settled` says so; or it was started while its own record was
+    being written, which never was: then it is held until its driver sends it again.
+    """
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Dispatch gives the job up: it ends in a `TaskError` of this reason."""
 
@@ -156,4 +167,4 @@ def task_error(task: str, reason: str, message: str) -> str:
     return json.dumps({"err": "agentfx:TaskError", "value": value})
 
 
-Action: TypeAlias = Start | Stop | Lost | Requeued | Ended
+Action: TypeAlias = Start | Stop | Lost | Requeued | Unclaimed | Ended

@@ -55,7 +55,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
         assert engine.wait() == 0
 
 
-@pytest.mark.parametrize("command", ["ps", "runs", "resume r", "worker --name w1"])
+@pytest.mark.parametrize("command", ["ps", "runs", "cancel r", "worker --name w1"])
 def test_no_engine(agentfx: Command, command: str) -> None:
     line = agentfx.refused(*command.split())
     assert line.startswith("no engine")

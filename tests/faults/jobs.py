@@ -32,6 +32,12 @@ async def work(log: str, n: int, seconds: float) -> int:
     return n * n
 
 
+async def step(log: str, name: str) -> int:
+    """A step that the driver computes."""
+    trace(log, f"step {name}")
+    return len(name.rpartition(" ")[2])
+
+
 @fx.task("faults::work_in_thread")
 def work_in_thread(log: str, n: int, seconds: float) -> int:
     trace(log, f"began {n}")

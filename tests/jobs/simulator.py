@@ -11,6 +11,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from zlib import crc32
 
@@ -30,6 +31,7 @@ from agentfx.jobs import (
     Started,
     Stop,
     Tell,
+    Unclaimed,
     Worker,
     start_id,
 )
@@ -304,16 +306,28 @@ class World:
                     row = self.store[action.job]
                     check(row.state == "open", f"{action.job} ends twice")
                     row.state, row.outcome = "dead", action.reason
-                case Requeued() | Stop():
+                case Requeued() | Stop() | Unclaimed():
                     pass
         if self.faults and self.random.random() < 0.002:
             self._restart_services()  # killed between the record and the deed
             return
+        self._carry_out(actions)
+
+    def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
-            if isinstance(action, Start):
-                self._send(action.worker, action.job, action.start)
-            elif isinstance(action, Stop):
-                self._send_stop(action.worker, action.start)
+            match action:
+                case Start():
+                    self._send(action.worker, action.job, action.start)
+                case Stop():
+                    self._send_stop(action.worker, action.start)
+                case Unclaimed():
+                    self.soon(partial(self._look_up, action.job))
+                case Lost() | Requeued() | Ended():
+                    pass
+
+    def _look_up(self, job: str) -> None:
+        if self.dispatch is not None and job in self.store:
+            self._apply(self.dispatch.settled(job))
 
     def _record_start(self, action: Start, row: Row) -> None:
         """The start of an action is on record before it is sent, others a moment later."""

@@ -18,6 +18,7 @@ from agentfx.jobs import (
     Route,
     Start,
     Stop,
+    Unclaimed,
     delivery_of,
     task_error,
 )
@@ -36,6 +37,8 @@ PAYLOAD_BYTES = 64 * 1024 * 1024
 """Inputs of waiting jobs that are kept in memory; others are read when they start."""
 FULL_RETRY_SECONDS = 1.0
 LATE_SECONDS = 0.02
+CALL = "call-"
+"""How ids of jobs begin that nobody but a caller from outside waits for."""
 
 
 @dataclass(slots=True)
@@ -276,8 +279,16 @@ class Core:
                     self._stop(action)
                 case Ended():
                     self._push_dead(action)
+                case Unclaimed():
+                    self.tasks.spawn(self._look_up(action.job))
                 case Lost() | Requeued():
                     pass  # on record; nobody has to do anything
+
+    async def _look_up(self, job_id: str) -> None:
+        """Let a worker drop what has its end on record, and calls whose callers are gone."""
+        recorded = await self.store.read(lambda t: t.jobs.known([job_id]))
+        if recorded or job_id.startswith(CALL):
+            self.apply(self.dispatch.settled(job_id))
 
     def _stop(self, action: Stop) -> None:
         worker = exec_id(action.worker)
@@ -343,7 +354,7 @@ class Core:
             case Ended():
                 fields = {"error": f"{action.reason}: {action.message}"}
                 return [EventRow("job_dead", at, job=action.job, fields=fields)]
-            case Stop():
+            case Stop() | Unclaimed():
                 return []
 
     def _since_closed(self, worker: str) -> float | None:
@@ -414,6 +425,6 @@ def _write(t: Transaction, actions: Sequence[Action], rows: list[EventRow]) -> N
                 t.jobs.lost(action.job, action.counted)
             case Ended():
                 t.jobs.settle(action.job, "dead", dead_outcome(action))
-            case Requeued() | Stop():
+            case Requeued() | Stop() | Unclaimed():
                 pass
     t.jobs.record(rows)

@@ -12,7 +12,7 @@ import orjson
 
 from agentfx.jobs import Job
 from agentfx.services._host import FunctionError, Handler
-from agentfx.services.dispatch._core import Core
+from agentfx.services.dispatch._core import CALL, Core
 from agentfx.services.dispatch._messages import Contract
 from agentfx.wire import ERRORS, Json, is_object
 
@@ -69,7 +69,7 @@ class Forward:
                 "deserialization_error", f"{contract.id} takes an object, keyed by parameter"
             )
         arguments = {name: data[name] for name in data if name != "_caller_worker_id"}
-        job_id = f"call-{self._life}-{next(self._calls)}#1"
+        job_id = f"{CALL}{self._life}-{next(self._calls)}#1"
         job = Job(
             job_id, "", "", 1, contract.id, orjson.dumps(arguments).decode(), job_id,
             at_most_once=contract.at_most_once, timeout_seconds=contract.timeout_seconds,

@@ -253,6 +253,8 @@ class Runs:
 
         def query(t: Transaction) -> tuple[int, set[str], list[SettledJob]]:
             run = found(t, message.run)
+            if run.epoch != message.epoch:  # its outcomes are told to another driver
+                raise superseded(run.id)
             return run.no, t.jobs.known(message.ids), t.jobs.settled(message.ids)
 
         run_no, known, settled = await core.store.read(query)
@@ -321,8 +323,13 @@ class Runs:
         if live is None or live.epoch != epoch:
             return
         del self._core.runs[run_no]
-        for watcher in live.watchers:  # whoever waits for the result may go on with it
+        self._release_watchers(live)
+
+    def _release_watchers(self, live: LiveRun) -> None:
+        """Whoever waits for the result may go on with the run."""
+        for watcher in live.watchers:
             self._core.to_drivers.add(_driver_function(watcher), "released", live.id)
+        live.watchers.clear()
 
     def driver_left(self, link: str) -> None:
         """A connection closed; if a driver had it, others may go on with its runs."""
@@ -331,6 +338,15 @@ class Runs:
             for run_no in driver.runs:
                 if run_no in self._core.runs:
                     self._leave(run_no, self._core.runs[run_no].epoch)
+
+    def look_after(self) -> None:
+        """Who waits for a run of a driver that is silent may go on with it."""
+        for driver in self._core.drivers.values():
+            if self._alive(driver.id):
+                continue
+            for live in [self._core.runs.get(no) for no in driver.runs]:
+                if live is not None and live.driver == driver.id:
+                    self._release_watchers(live)
 
     async def cancel(self, message: RunName, caller: str | None) -> Json:
         """Cancel a run: queued jobs are dropped, running ones asked to stop."""
@@ -400,7 +416,7 @@ class Runs:
             for w in core.dispatch.workers.values()
             if not w.foreign
         ]
-        return {"missing": missing, "workers": workers}
+        return {"missing": missing, "workers": workers, "settling": core.dispatch.settling}
 
 
 def found(t: Transaction, run: str) -> RunRow:
@@ -423,10 +439,15 @@ def driven(t: Transaction, run: str, epoch: int) -> RunRow:
     """
     row = found(t, run)
     if row.epoch != epoch:
-        raise FunctionError("superseded", f"another driver goes on with run {run}")
+        raise superseded(run)
     if row.status != "running":
         raise FunctionError("run_ended", f"run {run} is {row.status}")
     return row
+
+
+def superseded(run: str) -> FunctionError:
+    """What a driver of an earlier epoch is told."""
+    return FunctionError("superseded", f"another driver goes on with run {run}")
 
 
 def _cancel(t: Transaction, ids: Sequence[str], at: float) -> list[str]:

@@ -143,9 +143,13 @@ class DispatchService:
             self._runs.driver_left(change.worker_id)
 
     async def _tick(self) -> None:
+        clock = self._core.clock
         while True:
-            await self._core.clock.sleep(TICK_SECONDS)
+            before = clock.monotonic()
+            await clock.sleep(TICK_SECONDS)
             await self._workers.tick()
+            if clock.monotonic() - before < 2 * TICK_SECONDS:  # else it was us who were paused
+                self._runs.look_after()
 
     def _functions(self) -> dict[str, Handler]:
         runs, workers, dead = self._runs, self._workers, self._dead

@@ -90,6 +90,7 @@ class Workers:
         core.dispatch.heard(message.worker, core.clock.monotonic())
         label = core.labels.get(message.worker, message.worker)
         rows: list[EventRow] = []
+        unclaimed = [outcome.job in core.dispatch.unclaimed for outcome in message.outcomes]
         for outcome in message.outcomes:
             core.apply(core.dispatch.ended(message.worker, outcome.start, outcome.job))
             rows.append(_ended_event(outcome, label, core.clock.wall()))
@@ -106,7 +107,9 @@ class Workers:
 
         won, afters = await core.durably(operation)
         core.tell_owners(afters)
-        for outcome, first in zip(message.outcomes, won, strict=True):
+        for outcome, first, kept in zip(message.outcomes, won, unclaimed, strict=True):
+            if kept and not first:
+                continue  # its worker keeps it, and says it again
             core.to_workers.add_late(exec_id(message.worker), "confirm", outcome.start)
             self._tell(outcome, first)
 

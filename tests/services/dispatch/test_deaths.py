@@ -127,10 +127,12 @@ async def test_a_start_that_never_arrived_is_given_again_and_counts_as_no_loss(k
 
 
 async def test_a_worker_is_told_to_stop_what_nobody_wants(kit: Kit) -> None:
-    (one, _), _ = await running(kit)
-    one.running["gone#1/1"] = {"id": "gone#1"}
-    await kit.passes(1)
-    await eventually(lambda: one.stopped == ["gone#1/1"])
+    ended = job("2")
+    (one, _), _ = await running(kit, job(), ended)
+    await kit.execute("UPDATE jobs SET state = 'cancelled' WHERE path = '2'")
+    await kit.restart()
+    await one.hello()
+    await eventually(lambda: one.stopped == [start_of(ended)])
     assert one.starts == [start_of(job())]
 
 
@@ -426,6 +428,40 @@ async def test_a_start_that_was_not_on_record_is_found_at_its_holder(kit: Kit) -
     assert (one.given, two.given) == ([start_of(job())], [])
     await one.end(start_of(job()))
     assert await driver.settled() == {job().id: DONE}
+
+
+async def test_a_job_whose_own_record_was_lost_is_found_at_its_holder(kit: Kit) -> None:
+    (one, two), driver = await running(kit)
+    await kit.execute("DELETE FROM jobs")  # as if it had been started while it was written
+    await kit.restart()
+    driver.connect()
+    await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+    await one.hello()
+    await two.hello()
+    await kit.passes(3)
+    assert (one.stopped, one.starts) == ([], [start_of(job())])
+    await driver.submit(job())
+    await kit.passes(3)
+    assert (one.given, two.given) == ([start_of(job())], [])
+    await one.end(start_of(job()))
+    assert await driver.settled() == {job().id: DONE}
+
+
+async def test_the_outcome_of_such_a_job_waits_for_its_record(kit: Kit) -> None:
+    (one, two), driver = await running(kit)
+    await kit.execute("DELETE FROM jobs")
+    await kit.restart()
+    driver.connect()
+    await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+    await one.hello()
+    await two.hello()
+    await one.end(start_of(job()))
+    await kit.passes(3)
+    assert (list(one.unconfirmed), one.confirmed) == ([start_of(job())], [])
+    await driver.submit(job())
+    await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
+    assert await driver.settled() == {job().id: DONE}
+    assert (one.given, two.given) == ([start_of(job())], [])
 
 
 async def test_the_roster_forgets_who_left(kit: Kit) -> None:

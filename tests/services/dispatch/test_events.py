@@ -226,3 +226,15 @@ async def test_which_workers_there_are_and_what_they_have_is_told(kit: Kit) -> N
     assert answer["missing"] == ["x::y"]
     workers = {row["worker"]: row["tasks"] for row in answer["workers"]}
     assert workers == {"w1": ["a::b", "c::d"]}
+
+
+async def test_no_task_is_missing_for_good_while_workers_come_back_after_a_restart(
+    kit: Kit,
+) -> None:
+    worker = await kit.worker("w1", tasks=["a::b"])
+    await kit.restart()
+    answer = await kit.call("tasks::unserved", tasks=["a::b"])
+    assert (answer["missing"], answer["settling"]) == (["a::b"], True)
+    await worker.hello()
+    answer = await kit.call("tasks::unserved", tasks=["a::b"])
+    assert (answer["missing"], answer["settling"]) == ([], False)

@@ -77,6 +77,18 @@ async def test_a_driver_that_was_overtaken_is_told_and_can_write_nothing(kit: Ki
     assert await kit.rows("SELECT count(*) FROM jobs") == [(0,)]
 
 
+async def test_who_is_attached_to_a_driver_that_falls_silent_may_go_on(kit: Kit) -> None:
+    old, watcher = kit.driver("old"), kit.driver("watcher")
+    await old.open()
+    assert (await watcher.open())["how"] == "attached"
+    for _ in range(8):
+        await kit.passes(1)
+        await watcher.alive()
+    assert watcher.told("released") == ["r"]
+    assert (await watcher.open())["how"] == "resumed"
+    await eventually(lambda: old.told("superseded") == [["r", 2]])
+
+
 async def test_a_late_release_of_a_lower_epoch_changes_nothing(kit: Kit) -> None:
     old, new, third = (kit.driver(name) for name in ("old", "new", "third"))
     await old.open()

@@ -1,0 +1,154 @@
+"""Which processes there are, who finds them, and that none outlives what it belongs to."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import agentfx as fx
+from agentfx.backends import CallError
+from agentfx.cluster import Home
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+SLOW_SECONDS = 60.0
+
+USER = """
+import asyncio, sys
+import agentfx as fx
+
+async def main():
+    async with fx.local(workers=1, home=sys.argv[1]):
+        print("there", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def mode(path: str | Path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116
+
+
+async def user(home: str) -> asyncio.subprocess.Process:
+    """Another process that uses the cluster of a home."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", USER, home, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert (await process.stdout.readline()) == b"there\n"
+    return process
+
+
+def family(status: dict[str, Any]) -> list[psutil.Process]:
+    """Supervisor, fork server, engine and workers."""
+    supervisor = psutil.Process(status["supervisor"])
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+async def test_the_discovery_file_is_its_owners_alone_and_names_what_runs(own_home: str) -> None:
+    async with fx.local(workers=0, home=own_home) as cluster:
+        path = Path(own_home) / "cluster.json"
+        found = json.loads(path.read_text())
+        assert (found["url"], found["token"]) == (cluster.url, cluster.token)
+        assert found["pid"] == (await cluster.status())["supervisor"]
+        modes = [mode(path), mode(own_home), mode(found["control"])]
+        assert modes == [0o600, 0o700, 0o600]
+        async with fx.connect(home=own_home) as other:
+            assert other.url == cluster.url
+    await eventually(lambda: not path.exists())
+
+
+async def test_a_discovery_file_of_a_dead_cluster_finds_nothing(own_home: str) -> None:
+    async with fx.local(workers=0, home=own_home) as cluster:
+        processes = family(await cluster.status())
+        processes[0].kill()
+        await eventually(lambda: not any(map(runs, processes)))
+    assert (Path(own_home) / "cluster.json").exists()
+    assert Home(Path(own_home)).find() is None
+    async with fx.local(workers=0, home=own_home) as again:  # the next one starts afresh
+        assert await fx.run_dist(fx.succeed(1), backend=again) == fx.Ok(1)
+
+
+async def test_port_and_token_stay_across_lives_of_a_cluster(own_home: str) -> None:
+    async with fx.local(workers=0, home=own_home) as cluster:
+        before = cluster.url, cluster.token
+        await cluster.kill_engine()
+        assert await fx.run_dist(fx.succeed(1), backend=cluster) == fx.Ok(1)
+        assert (cluster.url, cluster.token) == before
+        processes = family(await cluster.status())
+    await eventually(lambda: not any(map(runs, processes)))
+    async with fx.local(workers=0, home=own_home) as cluster:
+        assert (cluster.url, cluster.token) == before
+
+
+async def test_a_cluster_ends_some_time_after_its_only_user_was_killed(own_home: str) -> None:
+    process = await user(own_home)
+    async with fx.local(workers=0, home=own_home) as cluster:
+        processes = family(await cluster.status())
+        assert len(processes) >= 4
+    assert all(map(runs, processes))  # the other user is still there
+    process.kill()
+    await process.wait()
+    await eventually(lambda: not any(map(runs, processes)), SLOW_SECONDS)
+
+
+async def test_a_user_who_comes_back_in_time_finds_the_cluster(own_home: str) -> None:
+    process = await user(own_home)
+    async with fx.local(workers=0, home=own_home) as cluster:
+        supervisor = (await cluster.status())["supervisor"]
+    process.kill()
+    await process.wait()
+    async with fx.local(workers=0, home=own_home) as again:
+        assert (await again.status())["supervisor"] == supervisor
+        assert {row["label"] for row in await again.workers()} == {"w1"}
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "fork server", "terminated"])
+async def test_nobody_outlives_the_supervisor_or_the_fork_server(
+    own_home: str, victim: str
+) -> None:
+    async with fx.local(workers=2, home=own_home) as cluster:
+        processes = family(await cluster.status())
+        children = processes[0].children()
+        assert len(children) == 1  # the fork server, which has all others
+        number = signal.SIGTERM if victim == "terminated" else signal.SIGKILL
+        os.kill(children[0].pid if victim == "fork server" else processes[0].pid, number)
+        await eventually(lambda: not any(map(runs, processes)), SLOW_SECONDS)
+
+
+async def test_a_worker_that_was_killed_is_started_again(own_home: str) -> None:
+    async with fx.local(workers=1, home=own_home) as cluster:
+        (row,) = await cluster.workers()
+        os.kill(row["pid"], signal.SIGKILL)
+        await eventually(lambda: not psutil.pid_exists(row["pid"]))
+        await cluster.joined(["w1"])
+        (again,) = await cluster.workers()
+        assert again["pid"] != row["pid"]
+        assert again["id"] != row["id"]  # an incarnation's id is never used again
+
+
+async def test_a_worker_refuses_services_of_an_earlier_life(own_home: str) -> None:
+    async with fx.local(workers=1, home=own_home) as cluster:
+        await cluster.kill_engine()
+        (row,) = await cluster.workers()
+        function_id = f"agentfx::exec::{row['id']}"
+        await cluster.joined(["w1"])
+        with pytest.raises(CallError, match="services of generation 2 took over"):
+            await cluster.connection.call(function_id, {"gen": 1, "ping": True})
+        answer = await cluster.connection.call(function_id, {"gen": 2, "ping": True})
+        assert answer == {"held": []}
