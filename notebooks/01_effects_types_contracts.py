@@ -284,7 +284,21 @@ lie
 assert docs_of_workers == docs
 
 # %% [markdown]
-# The workers have told the engine what `docs::count` takes and gives. Ask it:
+# The workers have told the engine what `docs::count` takes and gives, and how it fails. Ask it:
+
+# %%
+# listed = %contracts
+listed
+
+# %%
+fx.contract("docs::count")
+
+# %%
+assert "docs::count" in set(listed.id)
+
+# %% [markdown]
+# Open the schemas: they are the same as those of the function in this notebook, because they were
+# made of it.
 
 # %%
 async with fx.connect() as engine:

@@ -1,5 +1,6 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -9,6 +10,7 @@ from agentfx.notebook._tables import Tables
 Fields: TypeAlias = Mapping[str, Any]
 """The fields of an event that apply to it, by name."""
 
+_RECORDED = re.compile(r"use (\S+)(?: [0-9a-f]{16})?")
 SHOWN_ITEMS = 24
 """A fan-out of more items shows them by the page, where somebody opened one."""
 PAGE = 50
@@ -83,7 +85,7 @@ class Tree:
         node = self._at(event.get("path") or "", "step")
         if node.is_leaf:
             node.ms = event.get("ms")
-            node.text = node.text or event.get("label")
+            node.text = node.text or _readable(event.get("label"))
             self._set(node, "done", 1)
         else:  # a fan-out records its failure, a timeout how it ended
             node.failed = node.kind == "fan_out"
@@ -263,3 +265,9 @@ class Tree:
         if len(steps) <= SHOWN_STEPS or not node.path.isdigit():
             return False
         return int(node.path) <= int(steps[-SHOWN_STEPS - 1].path)
+
+
+def _readable(label: str | None) -> str | None:
+    """A step of the driver as people call it: on record it ends in a digest of its input."""
+    found = _RECORDED.fullmatch(label or "")
+    return label if found is None else found[1]

@@ -323,3 +323,17 @@ def test_a_failure_that_was_mended_is_forgotten() -> None:
         view,
     )
     assert tables(view)["nodes"]["1"]["state"] == "done"
+
+
+def test_a_step_of_the_driver_is_called_as_people_call_it() -> None:
+    label = "use Prices.per_kilo e67ddbbefbe2fae3"
+    about = {"run": "r", "at": 1.0}
+    view = fed(
+        [
+            {"seq": 1, "type": "run_started", **about},
+            {"seq": 2, "type": "step_done", "path": "1", "label": label, **about},
+            {"seq": 3, "type": "step_done", "path": "2", "label": "attempt taste", **about},
+        ]
+    )
+    nodes = tables(view)["nodes"]
+    assert [nodes[path]["text"] for path in ("1", "2")] == ["Prices.per_kilo", "attempt taste"]

@@ -76,7 +76,7 @@ def built(tmp_path: Path) -> Built:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_first_walkthrough_runs_in_what_binder_builds(built: Built) -> None:
     made = sorted((built.repo / "notebooks").glob("*.ipynb"))
     sources = sorted((built.repo / "notebooks").glob("[0-9]*.py"))

@@ -28,12 +28,13 @@ def cluster_of(folder: Path) -> list[psutil.Process]:
 
 @pytest.mark.slow
 @pytest.mark.faults
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @walkthroughs
 async def test_it_runs_unclicked_and_again_and_leaves_no_process(
-    source: Path, tmp_path: Path
+    source: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    with opened(source, tmp_path) as walkthrough:
+    cache = str(pytestconfig.cache.mkdir("mypy"))  # of the one that runs a type checker
+    with opened(source, tmp_path, MYPY_CACHE_DIR=cache) as walkthrough:
         walkthrough.run()
         walkthrough.run(without="once")
         processes = cluster_of(tmp_path)

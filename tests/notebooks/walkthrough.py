@@ -10,7 +10,7 @@ from typing import Any
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-CELL_SECONDS = 50
+CELL_SECONDS = 150
 SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 _jupytext: Any = importlib.import_module("jupytext")  # it has no types
 
@@ -54,7 +54,7 @@ def read(path: Path) -> Any:
 
 
 @contextmanager
-def opened(source: Path, folder: Path) -> Generator[Walkthrough]:
+def opened(source: Path, folder: Path, **environment: str) -> Generator[Walkthrough]:
     """Generate a walkthrough into a folder, and start a kernel there with nobody's settings."""
     target = folder / f"{source.stem}.ipynb"
     _jupytext.write(read(source), target)  # as `make notebooks` does
@@ -64,5 +64,6 @@ def opened(source: Path, folder: Path) -> Generator[Walkthrough]:
         notebook, timeout=CELL_SECONDS, kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
     )  # fmt: skip
-    with client.setup_kernel(env={**clean, "IPYTHONDIR": str(folder / ".ipython")}):
+    own = {"IPYTHONDIR": str(folder / ".ipython"), **environment}
+    with client.setup_kernel(env={**clean, **own}):
         yield Walkthrough(notebook, client)
