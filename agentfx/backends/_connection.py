@@ -100,7 +100,13 @@ class Connection:
             ConnectionFailedError: Nobody answers there, or the token is refused.
         """
         await _probe(url, token)
-        return await asyncio.to_thread(cls._register, url, token, name)
+        connecting = asyncio.ensure_future(asyncio.to_thread(cls._register, url, token, name))
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # It cannot be stopped, and the SDK's thread would keep the process from ending.
+            await (await connecting).close()
+            raise
 
     @classmethod
     def _register(cls, url: str, token: str | None, name: str) -> "Connection":

@@ -1,0 +1,32 @@
+"""A connection that nobody wants any more leaves nothing behind."""
+
+import asyncio
+import threading
+
+import pytest
+
+from agentfx.backends import Connection
+from agentfx.engine import Engine
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+
+def _kept() -> set[threading.Thread]:
+    """Threads that keep a process from ending."""
+    return {thread for thread in threading.enumerate() if not thread.daemon}
+
+
+async def test_one_that_is_cancelled_while_it_connects_ends_its_thread() -> None:
+    engine = Engine(token="secret")  # noqa: S106
+    await engine.start()
+    first = await Connection.connect(engine.url, "secret", "first")  # what is there from now on
+    await first.close()
+    before = _kept()
+    connecting = asyncio.ensure_future(Connection.connect(engine.url, "secret", "second"))
+    await eventually(lambda: {t for t in _kept() - before if "run_forever" in t.name})
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert not {thread for thread in _kept() - before if "run_forever" in thread.name}
+    await engine.stop()
