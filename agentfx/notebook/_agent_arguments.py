@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from agentfx.notebook._arguments import MagicParser
+from agentfx.notebook._arguments import MagicParser, variable
 
 
 class WordsParser(MagicParser):
@@ -25,7 +25,9 @@ def _session(parser: MagicParser, about: str = "not the one in use") -> None:
 
 
 def _ask(parser: MagicParser) -> None:
-    parser.add_argument("-o", "--out", metavar="NAME", help="keep the answer under this name")
+    parser.add_argument(
+        "-o", "--out", metavar="NAME", type=variable, help="keep the answer under this name"
+    )
     parser.add_argument("--detach", action="store_true", help="do not wait for the answer")
     _session(parser)
     parser.add_argument("words", nargs=argparse.REMAINDER, help="the message, in the line form")

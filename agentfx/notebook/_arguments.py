@@ -91,7 +91,12 @@ def _bare(word: str) -> str:
     return word[1:-1] if quoted else word
 
 
-def _name(word: str) -> str:
+def variable(word: str) -> str:
+    """A word that can be the name of a variable.
+
+    Raises:
+        ArgumentTypeError: It cannot.
+    """
     if not word.isidentifier():
         raise argparse.ArgumentTypeError(f"{word} cannot be the name of a variable")
     return word
@@ -102,7 +107,7 @@ def _program(parser: MagicParser) -> None:
         "program", nargs="*", default=[], help="the line form: a program's name, or an expression"
     )
     parser.add_argument(
-        "-o", "--out", metavar="NAME", type=_name, help="keep the exit under this name"
+        "-o", "--out", metavar="NAME", type=variable, help="keep the exit under this name"
     )
     parser.add_argument("--env", metavar="NAME", help="the capabilities: LLM.of(…) | DB.of(…)")
 

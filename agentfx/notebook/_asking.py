@@ -110,6 +110,9 @@ class Asker:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks)  # none of them asks the engine after this
+            for failure in filter(None, (t.exception() for t in tasks if not t.cancelled())):
+                asked.talk.note(notice=f"the panel did not see everything: {failure}")
             asked.talk.note(watched=None)
             asked.panel.finish()
             self._screen.update(asked.panel.widget, asked.talk.snapshot())

@@ -1,5 +1,6 @@
 """Sessions of agents from a notebook: what the magics `%agent`, `%log` and the others call."""
 
+import asyncio
 from collections.abc import Mapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,15 @@ class KernelHost:
 
     async def request(self, name: str, data: Any) -> Any:
         """See `AgentHost.request`."""
-        return await awaited(self._kit.cluster.submit(self.engine.request(name, data)))
+        thread = self._kit.cluster
+        if asyncio.get_running_loop() is thread.loop:
+            return await self.engine.request(name, data)
+        asked = thread.submit(self.engine.request(name, data))
+        try:
+            return await awaited(asked)
+        except asyncio.CancelledError:
+            asked.cancel()  # nobody waits for the answer
+            raise
 
     def bring_code(self) -> str | None:
         """See `AgentHost.bring_code`."""
