@@ -10,7 +10,8 @@ from agentfx.algebra import AnyEffect
 from tests.faults.jobs import trace, traced
 from tests.waiting import eventually
 
-RACES = 1_000
+RACES = {"before": 1_000, "after": 100}
+"""How many drivers are raced, by where they are paused: before their claims, or after."""
 
 
 @fx.task("streams::think")
@@ -83,50 +84,62 @@ def summing(log: str) -> fx.Effect[list[int], Any]:
     return arriving(log, 6).merge_map(lambda n: think(log, n, 0.01), 3).to_list()
 
 
-def racing(log: str, epoch_of: str, body: Callable[[int, fx.Fence], AnyEffect]) -> AnyEffect:
+def racing(name: str, body: Callable[[int, fx.Fence], AnyEffect]) -> AnyEffect:
     """As many streams as there are races, each with a fence that others share."""
 
     def race(n: int) -> AnyEffect:
-        return fx.Stream.of(n).switch_map(body, fence=f"{epoch_of} {n}").to_list().either()
+        return fx.Stream.of(n).switch_map(body, fence=f"{name} {n}").to_list().either()
 
-    return fx.for_each(range(RACES), race, concurrency=RACES)
+    return fx.for_each(range(RACES[name]), race, concurrency=RACES[name])
 
 
 def before_the_claim(log: str) -> AnyEffect:
-    """Every fence is raised; every claim waits for the line `go`."""
-    go = asyncio.Event()
+    """Every fence is raised; every claim waits for a file `go`."""
+    gate = Gate(log, RACES["before"])
 
     def body(n: int, fence: fx.Fence) -> AnyEffect:
-        return _waits(log, n, go).flat_map(lambda _: fence.guard(tracing(log, f"old {n}")))
+        return gate.passed().flat_map(lambda _: fence.guard(tracing(log, f"old {n}")))
 
-    return racing(log, "before", body)
+    return racing("before", body)
 
 
 def after_the_claim(log: str) -> AnyEffect:
-    """Every claim is granted; every effect waits for the line `go`, then shows its token."""
-    go = asyncio.Event()
+    """Every claim is granted; every effect waits for a file `go`, then shows its token."""
+    gate = Gate(log, RACES["after"])
 
     def body(n: int, fence: fx.Fence) -> AnyEffect:
-        sent = _waits(log, n, go).flat_map(lambda _: tracing(log, f"{n} {fence.epoch}"))
-        return fence.guard(sent)
+        return fence.guard(gate.passed().flat_map(lambda _: tracing(log, f"{n} {fence.epoch}")))
 
-    return racing(log, "after", body)
+    return racing("after", body)
 
 
 def newer(log: str, name: str) -> AnyEffect:
     """The latest input of every race."""
-    return racing(log, name, lambda n, fence: fence.guard(tracing(log, f"{n} {fence.epoch}")))
+    return racing(name, lambda n, fence: fence.guard(tracing(log, f"{n} {fence.epoch}")))
 
 
-def _waits(log: str, n: int, go: asyncio.Event) -> fx.Effect[None]:
-    async def f() -> None:
-        trace(log, f"waits {n}")
-        if n == 0:
-            await eventually(lambda: "go" in traced(Path(log)), seconds=120)
-            go.set()
-        await go.wait()
+def go(log: Path) -> Path:
+    """The file that opens the gate."""
+    return log.with_name("go")
 
-    return fx.attempt(f)
+
+class Gate:
+    """All races wait here; the log says when all of them have come."""
+
+    def __init__(self, log: str, races: int) -> None:
+        self._log, self._missing, self._open = log, races, asyncio.Event()
+
+    def passed(self) -> fx.Effect[None]:
+        """Wait for the gate to open."""
+        return fx.attempt(self._pass)
+
+    async def _pass(self) -> None:
+        self._missing -= 1
+        if not self._missing:
+            trace(self._log, "all wait")
+            await eventually(go(Path(self._log)).exists, seconds=150)
+            self._open.set()
+        await self._open.wait()
 
 
 PROGRAMS: dict[str, Callable[[str], AnyEffect]] = {

@@ -16,10 +16,20 @@ import agentfx as fx
 from agentfx.jobs import fence_scope
 from agentfx.streams import read_line
 from tests.faults.jobs import trace, traced
-from tests.streams.drivers import RACES, answering, arriving, newer, post, summing, think, waiting
+from tests.streams.drivers import (
+    RACES,
+    answering,
+    arriving,
+    go,
+    newer,
+    post,
+    summing,
+    think,
+    waiting,
+)
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 
 
@@ -152,11 +162,11 @@ async def test_a_killed_engine_remembers_its_fences(own_home: str, tmp_path: Pat
 async def overtaken(name: str, cluster: fx.Cluster, home: Path, log: Path) -> list[str]:
     """A driver that is paused in all its races; newer inputs come; it wakes up, and ends."""
     async with driver(name, home, log) as paused:
-        await seen(log, *(f"waits {n}" for n in range(RACES)))
+        await eventually(lambda: "all wait" in traced(log), seconds=150)
         os.kill(paused.pid, signal.SIGSTOP)
         exit_ = await fx.run_dist(newer(str(log), name), backend=cluster)
-        assert exit_ == fx.Ok([fx.Ok([f"{n} 2"]) for n in range(RACES)])
-        trace(str(log), "go")
+        assert exit_ == fx.Ok([fx.Ok([f"{n} 2"]) for n in range(RACES[name])])
+        go(log).touch()
         os.kill(paused.pid, signal.SIGCONT)
         assert await paused.wait() == 0
     return traced(log)
@@ -169,8 +179,8 @@ async def test_a_driver_paused_before_its_claims_is_refused(
     entries = await overtaken("before", cluster, shared_home, log)
     assert not [entry for entry in entries if entry.startswith("old")]
     ended = next(entry for entry in entries if entry.startswith("ended"))
-    assert ended.count("Superseded(epoch=1, reason='newer')") == RACES
-    assert accepted(entries) == [(n, 2) for n in range(RACES)]
+    assert ended.count("Superseded(epoch=1, reason='newer')") == RACES["before"]
+    assert accepted(entries) == [(n, 2) for n in range(RACES["before"])]
 
 
 async def test_a_driver_paused_after_its_claims_shows_tokens_that_tell(
@@ -179,8 +189,8 @@ async def test_a_driver_paused_after_its_claims_shows_tokens_that_tell(
     log = tmp_path / "log"
     entries = await overtaken("after", cluster, shared_home, log)
     sent = Counter(entry for entry in entries if entry.split()[0].isdigit())
-    assert sent == Counter(f"{n} {epoch}" for n in range(RACES) for epoch in (1, 2))
-    assert accepted(entries) == [(n, 2) for n in range(RACES)]
+    assert sent == Counter(f"{n} {epoch}" for n in range(RACES["after"]) for epoch in (1, 2))
+    assert accepted(entries) == [(n, 2) for n in range(RACES["after"])]
 
 
 def accepted(entries: list[str]) -> list[tuple[int, int]]:
