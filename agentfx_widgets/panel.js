@@ -492,7 +492,7 @@ function header(view) {
   const cancel = view.button("Cancel run", "Cancel this run for good", () => ({ op: "cancel" }), {
     busy: "Cancelling…", confirm: "End this run for good?", danger: true,
   });
-  const el = h("header", { class: "afx-header" }, h("div", { class: "afx-head" }, badge, name, h("span", { class: "afx-space" }), unwatch, cancel),
+  const el = h("div", { class: "afx-header" }, h("div", { class: "afx-head" }, badge, name, h("span", { class: "afx-space" }), unwatch, cancel),
     h("div", { class: "afx-line" }, id, view.status), progress, figures, result, notice);
   let said = "";
   return { el, update() {

@@ -218,6 +218,31 @@ def test_who_missed_a_message_asks_for_everything_once(open_panel: OpenPanel) ->
     assert len(host.sent("resync")) == 1
 
 
+def test_many_messages_at_once_are_drawn_once(open_panel: OpenPanel) -> None:
+    events = Story(300, seconds=0.01).events()
+    view = scene(events[:10])
+    host = open_panel(view)
+    diffs: list[dict[str, Any]] = []
+    for event in events[10:]:
+        version = view.snapshot()["version"]
+        view.apply([event])
+        diffs.append({"kind": "diff", **(view.diff(version) or {})})
+    host.page.evaluate(
+        """async (diffs) => {
+          window.drawn = 0;
+          new MutationObserver(() => window.drawn++).observe(
+            document.querySelector(".afx-figures"), { childList: true, subtree: true });
+          for (const diff of diffs) window.say(diff);
+        }""",
+        diffs,
+    )
+    expect(host.panel.locator(".afx-badge")).to_contain_text("done")
+    host.settle()
+    assert len(diffs) > 900
+    assert host.page.evaluate("window.drawn") < 10  # the clock goes on, four times a second
+    assert host.sent("resync")[1:] == []
+
+
 def test_a_click_is_sent_told_of_and_answered(open_panel: OpenPanel) -> None:
     host = open_panel(running())
     kill = host.panel.get_by_role("button", name="Kill worker w2")
