@@ -78,7 +78,7 @@ async def _crash_proof(model: ModelName) -> bool:
         async with fx.local(workers=0, home=home, serve=serve) as cluster:
             first, second = _start_worker("w1", model, home), None
             try:
-                await cluster.joined(["w1"])
+                await cluster.joined(["w1"], WAIT_SECONDS)
                 session = await _open(model, cluster)
                 out.print(f"asking: {calc.QUESTION}")
                 await session.send(calc.QUESTION)

@@ -268,14 +268,18 @@ class Cluster(Engine):
         found: dict[str, int] = await self._control.ask("workers")
         return found
 
-    async def joined(self, labels: Iterable[str]) -> None:
+    async def joined(self, labels: Iterable[str], seconds: float = JOIN_SECONDS) -> None:
         """Wait until workers have said hello.
+
+        Args:
+            labels: Of the workers.
+            seconds: How long, at most; a new interpreter on a busy machine takes its time.
 
         Raises:
             ClusterError: They did not, in time.
         """
         wanted = set(labels)
-        deadline = self._clock.monotonic() + JOIN_SECONDS
+        deadline = self._clock.monotonic() + seconds
         while missing := wanted - {row["label"] for row in await self.workers()}:
             refused = missing.intersection(await self._control.ask("refused"))
             if refused or self._clock.monotonic() > deadline:
