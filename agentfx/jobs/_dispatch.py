@@ -117,6 +117,18 @@ class Dispatch:
             self._fill_all(actions)
         return actions
 
+    def reroute(self, job_id: str, route: Route) -> list[Action]:
+        """An open job needs another version of code, from its next start on."""
+        actions: list[Action] = []
+        job = self.jobs.get(job_id)
+        if job is not None:
+            waited = self._waits(job)
+            self._withdraw(job)
+            job.route = route
+            if waited:
+                self._place(job, actions)
+        return actions
+
     # Workers
 
     def joined(self, worker: Worker, held: Sequence[tuple[str, str]]) -> list[Action]:
@@ -295,7 +307,7 @@ class Dispatch:
         queue = self._ready.pop(route)
         while queue:
             job_id = queue.popleft()
-            if job_id in self._waiting:
+            if job_id in self._waiting and self.jobs[job_id].route == route:
                 self._waiting.discard(job_id)
                 if queue:
                     self._ready[route] = queue  # at the end: the other routes come first now

@@ -228,6 +228,10 @@ class JobRows(Protocol):
         """`open`, or how a job is settled; None for one that is not known."""
         ...
 
+    def recode(self, job: Job) -> bool:
+        """Let an open job need the version of code that it comes with; whether that is new."""
+        ...
+
     def revive(self, job: str, code: str | None) -> int:
         """Make a dead job an open one, as if it had never been lost; its hand-overs so far.
 

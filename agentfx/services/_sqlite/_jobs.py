@@ -150,6 +150,14 @@ class SqliteJobs:
         row = self.connection.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
         return None if row is None else str(row[0])
 
+    def recode(self, job: Job) -> bool:
+        """See `JobRows.recode`."""
+        changed = self.connection.execute(
+            "UPDATE jobs SET code = ?1 WHERE id = ?2 AND state = 'open' AND code != ?1",
+            (job.code, job.id),
+        )
+        return changed.rowcount > 0
+
     def revive(self, job: str, code: str | None) -> int:
         """See `JobRows.revive`."""
         row = self.connection.execute(

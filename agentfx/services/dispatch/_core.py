@@ -116,6 +116,12 @@ class Core:
         route = Route(job.run, job.task, job.code)
         return OpenJob(job.id, route, job.at_most_once, handed, handed)
 
+    def recode(self, job: Job) -> None:
+        """An open job was sent again with another version of code."""
+        if job.id in self._payloads:
+            self._payloads[job.id] = job
+        self.apply(self.dispatch.reroute(job.id, Route(job.run, job.task, job.code)))
+
     def forget(self, job_id: str) -> int | None:
         """Drop an ended job; the number of its run."""
         job = self._payloads.pop(job_id, None)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import TypeAlias
 
 from agentfx.jobs import Job, Route, identity_of, job_id
 from agentfx.services._host import FunctionError
@@ -32,6 +33,9 @@ SILENT_SECONDS = 5.0
 """A driver that was not heard of for so long no longer holds its runs."""
 BACKLOG = 10_000
 """Operations that wait for the store beyond which submits are refused; drivers try again."""
+
+_Added: TypeAlias = list[tuple[Job, int]]
+"""New jobs, each with its hand-overs of before."""
 
 
 class Runs:
@@ -177,24 +181,28 @@ class Runs:
         noted = live.codes if live is not None else set[str]()
         now = core.clock.wall()  # before early starts
 
-        def operation(t: Transaction) -> tuple[int, list[tuple[Job, int]], list[SettledJob]]:
+        def operation(t: Transaction) -> tuple[int, _Added, list[Job], list[SettledJob]]:
             run = driven(t, message.run, message.epoch)
             new = t.jobs.add(run.no, message.jobs)
-            if unnoted := {job.code for job, _ in new if job.code is not None} - noted:
+            ids = {job.id for job, _ in new}
+            known = [job for job in message.jobs if job.id not in ids]
+            # A driver that resumes brings its code as it is now.
+            changed = [job for job in known if t.jobs.recode(job)]
+            sent = [*(job for job, _ in new), *changed]
+            if unnoted := {job.code for job in sent if job.code is not None} - noted:
                 t.runs.needs(run.no, unnoted)
             for job, _ in new:
                 if job.attempt > 1:  # the run goes on past the attempts before
                     t.jobs.pass_by(run.no, job.path)
             t.jobs.record([_opened(run.no, now, step) for step in message.opened])
             t.jobs.record([EventRow("job_queued", now, job=job.id) for job, _ in new])
-            ids = {job.id for job, _ in new}
-            known = [job.id for job in message.jobs if job.id not in ids]
-            return run.no, new, t.jobs.settled(known) if known else []
+            settled = t.jobs.settled([job.id for job in known]) if known else []
+            return run.no, new, changed, settled
 
         writing = asyncio.ensure_future(core.durably(operation))
         early = self._start_early(message)
         try:
-            run_no, new, settled = await writing
+            run_no, new, changed, settled = await writing
         except FunctionError as error:
             core.drop(list(early))
             self._refuse(message, error, caller)
@@ -202,6 +210,8 @@ class Runs:
         finally:
             core.unwritten -= early
         noted.update(job.code for job, _ in new if job.code is not None)
+        for changed_job in changed:
+            core.recode(changed_job)
         fresh = [core.remember(run_no, job, n) for job, n in new if job.id not in early]
         core.apply(core.dispatch.submit(fresh))
         for job in settled:

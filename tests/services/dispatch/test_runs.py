@@ -298,3 +298,24 @@ async def test_an_unknown_run_is_named(kit: Kit) -> None:
         error = await kit.refused(name, run="nobody")
         assert error.message == "no run nobody: `agentfx runs` lists them"
     assert await kit.call("run::get", run="nobody") is None
+
+
+async def test_open_jobs_of_a_resumed_run_need_the_code_that_its_driver_brings(kit: Kit) -> None:
+    worker, old, new = await kit.worker(slots=1), kit.driver("old"), kit.driver("new")
+    await old.open()
+    await old.submit(job("1", code="v1"), job("2", code="v1"))
+    await eventually(lambda: worker.starts == [start_of(job("1"))])
+    kit.host.cut(old.link)
+    await new.open()
+    await new.submit(job("1", code="v2"), job("2", code="v2"))
+    await worker.end(start_of(job("1")))  # it had begun with the code of then
+    await eventually(lambda: worker.starts == [start_of(job("2"))])
+    assert worker.running[start_of(job("2"))]["code"] == "v2"
+    await kit.restart()
+    await worker.die()
+    await kit.passes(7)
+    other = await kit.worker("other")
+    await eventually(lambda: other.starts == [start_of(job("2"), 2)])
+    assert other.running[start_of(job("2"), 2)]["code"] == "v2"
+    await kit.call("runs::prune")
+    assert kit.kept_code[-1][0] == {"v1", "v2"}
