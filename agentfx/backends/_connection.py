@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
+from agentfx.interpreters._execute import in_thread
 from agentfx.wire import Json
 
 T = TypeVar("T")
@@ -361,7 +362,7 @@ class Connection:
         self._unsubscribe()
         for beating in self._beating:
             beating.cancel()
-        await asyncio.to_thread(self._client.shutdown)
+        await in_thread(self._client.shutdown)  # no pool: the process may be ending
         if not self._loop.is_running():
             self._loop.close()  # the SDK leaves it open
 

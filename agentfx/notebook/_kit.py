@@ -1,9 +1,11 @@
 """The kit of one kernel: its threads, the cluster it uses, the runs it drives."""
 
 import asyncio
+import threading
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from agentfx._clock import Clock, SystemClock
@@ -313,7 +315,18 @@ def the_kit() -> Kit:
     """The kit of this process; made when it is first asked for."""
     if not _kits:
         _kits.append(Kit())
+        leave = partial(_leave_at_the_end, _kits[0])
+        threading.Thread(target=leave, name="agentfx-end", daemon=True).start()
     return _kits[0]
+
+
+def _leave_at_the_end(kit: Kit) -> None:
+    """Let a script end that used the kit: the SDK's thread is no daemon, and Python waits for it.
+
+    Python looks at such threads before it calls what is registered with `atexit`.
+    """
+    threading.main_thread().join()
+    kit.call(kit.leave())
 
 
 def labels(rows: Iterable[dict[str, Any]]) -> str:
