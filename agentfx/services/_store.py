@@ -24,7 +24,7 @@ class StoreTooNewError(StoreError):
 
 
 class StorageFullError(StoreError):
-    """The disk is full: nothing of the operation was kept, and it may be tried again."""
+    """There is no room: nothing of the operation was kept, and it may be tried again."""
 
 
 class StateRows(Protocol):
@@ -247,7 +247,7 @@ class Store(Protocol):
         """Run an operation; what it raises undoes it alone and reaches its caller alone.
 
         Raises:
-            StorageFullError: The disk is full; nothing of the operation was kept.
+            StorageFullError: There is no room; nothing of the operation was kept.
             StoreError: The commit failed; nothing of the operation was kept.
         """
         ...

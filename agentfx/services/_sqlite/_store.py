@@ -59,7 +59,7 @@ class SqliteStore:
         except BaseException:
             self._lock.release()
             raise
-        self._writer = Writer(self._writing, loop or asyncio.get_running_loop(), on_broken)
+        self._writer = Writer(self._writing, path, loop or asyncio.get_running_loop(), on_broken)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="agentfx-store-read")
 
     def _open_both(self, path: Path) -> None:
@@ -133,7 +133,10 @@ def _why_not(path: Path, error: sqlite3.Error) -> StoreError:
                 "another --home"
             )
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-            return StorageFullError(f"{path} cannot be written ({error}): make room on its disk")
+            return StorageFullError(
+                f"{path} cannot be written ({error}): make room on its disk, or for its owner "
+                "(quota, `ulimit -f`)"
+            )
         case _:
             return StoreError(f"{path} cannot be opened ({error}): give another --home")
 

@@ -6,8 +6,10 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from agentfx.services._sqlite._room import why_no_room
 from agentfx.services._store import StorageFullError, StoreError
 
 T = TypeVar("T")
@@ -46,19 +48,22 @@ class Writer:
 
     Args:
         connection: In autocommit mode; used by the writer's thread alone once started.
+        path: Of the file that it is on.
         loop: Where futures are resolved.
-        on_broken: Called on the loop when a commit fails for a reason other than a full
-            disk: what the operating system did with the pages is unknown, so the process
+        on_broken: Called on the loop when a commit fails for a reason other than a lack of
+            room: what the operating system did with the pages is unknown, so the process
             should end and start again on what is on the disk.
     """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
+        path: Path,
         loop: asyncio.AbstractEventLoop,
         on_broken: Callable[[BaseException], None],
     ) -> None:
-        self._connection, self._loop, self._on_broken = connection, loop, on_broken
+        self._connection, self._path = connection, path
+        self._loop, self._on_broken = loop, on_broken
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="agentfx-store", daemon=True)
         self._closed = False
@@ -74,6 +79,7 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
             future.set_exception(StoreError("the store is closed"))
+            future.exception()  # who is about to end as well need not look at it
         else:
             self._queue.put(_Job(operation, future))
         return future
@@ -115,12 +121,12 @@ class Writer:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
-            full = primary_code(error) == sqlite3.SQLITE_FULL
-            failure = StorageFullError("the disk is full") if full else StoreError(str(error))
+            reason = why_no_room(error, self._path)
+            failure = StorageFullError(reason) if reason else StoreError(str(error))
             failure.__cause__ = error
             for job in batch:
                 job.error = failure
-            return None if full else failure
+            return None if reason else failure
         return None
 
     def _attempt(self, job: _Job[Any]) -> None:

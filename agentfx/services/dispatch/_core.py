@@ -178,10 +178,11 @@ class Core:
     def _record_late(self, actions: Sequence[Action], rows: list[EventRow]) -> None:
         """Put what nobody waits for on record with the next write, or a moment later."""
         if not self._late:
-            asyncio.get_running_loop().call_later(LATE_SECONDS, self._write_late)
+            asyncio.get_running_loop().call_later(LATE_SECONDS, self.flush)
         self._late.append((actions, rows))
 
-    def _write_late(self) -> None:
+    def flush(self) -> None:
+        """Write now what was to be written in a moment."""
         late, self._late = self._late, []
         if not late:
             return
@@ -201,7 +202,7 @@ class Core:
 
     def write(self, operation: Callable[[Transaction], T]) -> Awaitable[T]:
         """Write, after all that was decided before."""
-        self._write_late()
+        self.flush()
         return self.store.write(operation)
 
     async def _record_then_do(self, actions: Sequence[Action], rows: list[EventRow]) -> None:

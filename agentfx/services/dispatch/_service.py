@@ -108,6 +108,7 @@ class DispatchService:
         for function_id in self._served:
             self._core.host.withdraw(function_id)
         self._served.clear()
+        self._core.flush()
         await self._tasks.close()
 
     def _begin(self, t: Transaction) -> tuple[int, list[OpenRow], list[RosterRow], set[str]]:
@@ -138,7 +139,8 @@ class DispatchService:
         core.dispatch.restore(jobs, workers, now)
 
     def _changed(self, change: WorkerChange) -> None:
-        if change.event == "disconnected":
+        # Once nothing is served any more, links close because everything ends: no loss of anybody.
+        if self._served and change.event == "disconnected":
             self._workers.link_closed(change.worker_id)
             self._runs.driver_left(change.worker_id)
 
