@@ -60,7 +60,7 @@ bench: $(MARK)-dev
 	$(BIN)/python -m bench
 
 chaos: $(MARK)-dev
-	$(BIN)/python -m bench.harness_chaos
+	$(BIN)/python -m bench.chaos
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

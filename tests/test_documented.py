@@ -1,11 +1,13 @@
-"""Every test and test file that a page of the documentation names is there."""
+"""Every test and test file that a page of the documentation names is there, and what make runs."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.documented import ROOT, missing, named_in
 
+MAKEFILE = ROOT / "Makefile"
 PAGES = [
     path
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -21,6 +23,15 @@ def test_the_pages_on_deaths_and_holes_name_tests() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_names_is_there(page: Path) -> None:
     assert missing(page.read_text()) == []
+
+
+def test_what_make_runs_is_a_program() -> None:
+    modules = re.findall(r"python -m (bench[\w.]*)", MAKEFILE.read_text())
+    assert sorted(modules) == ["bench", "bench.chaos"]
+    for module in modules:
+        path = ROOT / Path(*module.split("."))
+        program = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+        assert 'if __name__ == "__main__":' in program.read_text(), module
 
 
 @pytest.mark.parametrize(
