@@ -1,6 +1,7 @@
 """Layers import one way, and each module stays a room one can see at a glance."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_sql_stays_behind_the_store() -> None:
         path.relative_to(PACKAGE).parts[:2] for path in MODULES if _imports(path, "sqlite3")
     }
     assert importers <= {("services", "_sqlite"), ("cli", "_info.py")}
+
+
+def test_nothing_is_unpickled_but_private_files_and_pipes() -> None:
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if re.search(r"\b(pickle\.loads?|Unpickler|cloudpickle\.loads?)\b", path.read_text())
+    }
+    assert readers == {
+        "cluster/_bundle.py",  # of this user: owner, mode and hash are checked
+        "interpreters/_process.py",  # from a child of ours
+        "interpreters/_process_child.py",  # from its parent
+    }
 
 
 def test_time_is_asked_in_one_module() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 SLOW_SECONDS = 60.0
+
+
+@fx.task("processes::blocks")
+async def blocks(began: str, go_on: str) -> int:
+    """Blocks the loop that it runs on, as code of users may."""
+    Path(began).touch()  # noqa: ASYNC240
+    while not Path(go_on).exists():  # noqa: ASYNC240
+        time.sleep(0.01)  # noqa: ASYNC251
+    return 1
+
 
 USER = """
 import asyncio, sys
@@ -152,3 +163,20 @@ async def test_a_worker_refuses_services_of_an_earlier_life(own_home: str) -> No
             await cluster.connection.call(function_id, {"gen": 1, "ping": True})
         answer = await cluster.connection.call(function_id, {"gen": 2, "ping": True})
         assert answer == {"held": []}
+
+
+async def test_a_task_that_blocks_its_loop_lets_its_worker_answer(
+    own_home: str, tmp_path: Path
+) -> None:
+    began, go_on = tmp_path / "began", tmp_path / "go on"
+    async with fx.local(workers=1, home=own_home) as cluster:
+        run = await fx.start(blocks(str(began), str(go_on)), backend=cluster)
+        await eventually(began.exists)
+        (row,) = await cluster.workers()
+        for _ in range(3):
+            answer = await cluster.connection.call(
+                f"agentfx::exec::{row['id']}", {"gen": 1, "ping": True}
+            )
+            assert len(answer["held"]) == 1
+        go_on.touch()
+        assert await run.result() == fx.Ok(1)

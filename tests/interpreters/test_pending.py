@@ -23,6 +23,7 @@ class Forgetful(InMemoryBackend):
         self.clock = clock
         self.asked_at: list[float] = []
         self.sent: list[str] = []
+        self.messages: list[int] = []
         self.asked: list[list[str]] = []
         self.known: set[str] = set()
         self.error: Exception | None = None
@@ -31,6 +32,7 @@ class Forgetful(InMemoryBackend):
         self, run: str, epoch: int, jobs: Sequence[Job], opened: Sequence[OpenedStep]
     ) -> None:
         self.sent += [job.id for job in jobs]
+        self.messages.append(len(jobs))
 
     async def unknown(self, run: str, epoch: int, ids: Sequence[str]) -> list[str]:
         if self.error is not None:
@@ -67,6 +69,11 @@ class Waiting:
         for task in running:
             task.cancel()
         await asyncio.wait(running)
+
+
+async def test_jobs_that_come_together_are_sent_together() -> None:
+    async with Waiting(1000) as waiting:
+        assert waiting.backend.messages == [1000]
 
 
 async def test_what_nobody_knows_is_sent_again_under_the_same_id() -> None:
