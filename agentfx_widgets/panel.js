@@ -18,17 +18,17 @@
  */
 
 const GLYPHS = /** @type {Record<string, string>} */ ({
-  planned: "○", waiting: "◔", blocked: "⊘", running: "▶", done: "✓", failed: "✗", dead: "✉",
+  planned: "○", waiting: "◔", blocked: "⊘", running: "▶", done: "✓", failed: "✗", caught: "↪", dead: "✉",
   cancelled: "–", lost: "⚡", dropped: "–", up: "●", silent: "◌", draining: "◑", killed: "✕",
   left: "–", fold: "⋯",
 });
 const WORDS = /** @type {Record<string, string>} */ ({
   dead: "dead letter", up: "up", killed: "killed", left: "stopped", planned: "not begun",
-  draining: "finishing", lost: "lost", dropped: "not needed",
+  draining: "finishing", lost: "lost", dropped: "not needed", caught: "failed, caught",
 });
 const MARK_STATES = /** @type {Record<string, string>} */ ({
-  ".": "planned", w: "waiting", r: "running", d: "done", k: "kept", f: "failed", x: "dead",
-  c: "cancelled",
+  ".": "planned", w: "waiting", r: "running", d: "done", k: "kept", f: "failed", h: "caught",
+  x: "dead", c: "cancelled",
 });
 const STRIP_CELLS = 100;
 const PAGE = 50;
@@ -477,7 +477,7 @@ function stateOf(el, state, text) {
 
 // Header
 
-const PROGRESS = ["kept", "done", "running", "waiting", "failed", "dead", "cancelled"];
+const PROGRESS = ["kept", "done", "running", "waiting", "failed", "caught", "dead", "cancelled"];
 
 /** @param {View} view @returns {Section} */
 function header(view) {
@@ -502,8 +502,9 @@ function header(view) {
     stateOf(badge, run.status === "waiting" ? "blocked" : run.status ?? "planned", run.status === "waiting" ? "waiting for a worker" : run.status);
     shares(progress, run);
     figuresOf(figures, store, run);
-    put(result, run.error ? `failed: ${run.error}` : run.result ? `result: ${run.result}` : "");
-    attr(result, "data-state", run.error ? "failed" : null);
+    const failed = run.error && run.status !== "cancelled";
+    put(result, failed ? `failed: ${run.error}` : run.result && !run.error ? `result: ${run.result}` : "");
+    attr(result, "data-state", failed ? "failed" : null);
     result.hidden = !result.textContent;
     const busy = store.isBusy ? "The kernel is busy: your click waits until it is free. " : "";
     put(notice, busy + (run.notice ?? ""));
@@ -523,7 +524,7 @@ function header(view) {
 function stepsOf(run) {
   const counts = run.jobs ?? {};
   const begun = Object.values(counts).reduce((a, b) => a + b, 0);
-  return { ended: (counts.done ?? 0) + (counts.failed ?? 0), all: begun + (run.to_come ?? 0) };
+  return { ended: (counts.done ?? 0) + (counts.failed ?? 0) + (counts.caught ?? 0), all: begun + (run.to_come ?? 0) };
 }
 
 /** How the steps stand, as parts of a bar. @param {HTMLElement} el @param {Row} run */
@@ -767,13 +768,14 @@ function about(row, state, over) {
   if (row.kind === "scope" || row.kind === "fan_out") {
     const counts = row.counts ?? {};
     const begun = Object.values(counts).reduce((a, b) => a + b, 0);
-    for (const name of ["done", "running", "waiting", "failed", "dead", "cancelled"])
-      if (counts[name]) parts.push(name === "dead" ? plural(counts[name], "dead letter") : `${counts[name].toLocaleString("en")} ${name}`);
+    for (const name of ["done", "running", "waiting", "failed", "caught", "dead", "cancelled"])
+      if (counts[name]) parts.push(name === "dead" ? plural(counts[name], "dead letter") : `${counts[name].toLocaleString("en")} ${word(name)}`);
     if (row.again) parts.push(`${row.again.toLocaleString("en")} took another try`);
     if (row.kind === "fan_out" && begun < (row.count ?? 0) && !over) parts.push(`${((row.count ?? 0) - begun).toLocaleString("en")} to come`);
     return parts.join(" · ");
   }
   if (state === "planned") parts.push(over ? "not reached" : "");
+  else if (state === "failed" && row.error?.startsWith("ContractViolation(")) parts.push("failed (contract)");
   else if (state !== "done") parts.push(state === "blocked" ? "no worker can run it" : word(state));
   if (row.worker && row.worker !== "memory") parts.push(row.worker);
   if (row.ms !== undefined) parts.push(millis(row.ms));
@@ -781,7 +783,7 @@ function about(row, state, over) {
   return parts.filter(Boolean).join(" · ");
 }
 
-const WORST = "xfrw.ckd";
+const WORST = "xfrw.chkd";
 
 /** @param {string} lengths */
 function marksOf(lengths) {

@@ -248,7 +248,7 @@ class DistLeaves:
                 "tasks distribute, or run_memory"
             )
         task = getattr(node.f, "id", None)
-        what = f"for_each {task or ''}{len(node.items)}"
+        what = f"for_each {f'{task} ' if task else ''}×{len(node.items)}"  # noqa: RUF001
         failed = self._journal.value(step.path, what)
         if failed is not None:
             return _failed(failed)

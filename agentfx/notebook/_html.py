@@ -16,6 +16,7 @@ from agentfx.notebook._words import (
     Line,
     facts,
     millis,
+    outcome,
     rows_of,
     run_of,
     seconds,
@@ -69,9 +70,8 @@ def render_html(snapshot: Snapshot) -> str:
     """A run: headline, tree, timeline, hand-offs, workers, dead letters."""
     run = run_of(snapshot)
     parts = [f"<p>{_head(run)}<br>{text_of(' · '.join(facts(snapshot)))}</p>"]
-    for name, what in (("result", "result"), ("error", "failed"), ("notice", "note")):
-        if run.get(name):
-            parts.append(f"<p>{what}: <code>{text_of(run[name])}</code></p>")
+    said = [outcome(run), ("note", run["notice"]) if run.get("notice") else None]
+    parts += [f"<p>{what}: <code>{text_of(text)}</code></p>" for what, text in filter(None, said)]
     parts.append(tree(tree_lines(snapshot)))
     chart = "\n".join(chart_lines(snapshot))
     if chart:

@@ -6,7 +6,10 @@ from typing import Any, Literal, TypeAlias
 
 from agentfx.notebook._tables import Row
 
-State: TypeAlias = Literal["planned", "waiting", "running", "done", "failed", "dead", "cancelled"]
+State: TypeAlias = Literal[
+    "planned", "waiting", "running", "done", "failed", "caught", "dead", "cancelled"
+]
+"""`caught` is a failure that the run went on past."""
 Kind: TypeAlias = Literal["scope", "fan_out", "job", "step"]
 
 MARKS: dict[State, str] = {
@@ -15,6 +18,7 @@ MARKS: dict[State, str] = {
     "running": "r",
     "done": "d",
     "failed": "f",
+    "caught": "h",
     "dead": "x",
     "cancelled": "c",
 }
@@ -39,6 +43,7 @@ class Node:
         begun: Something was heard of it.
         kept: It was on record already when the present driver took the run over.
         closed: A later step of the same sequence has begun, or the run has ended.
+        ended_as: Of a scope that ended by a failure: `failed` or `caught`.
         counts: Leaves below, by state.
         again: Leaves below that needed another try.
         most_tries: Of the leaf below that took the most.
@@ -59,7 +64,7 @@ class Node:
     begun: bool = False
     kept: bool = False
     closed: bool = False
-    failed: bool = False
+    ended_as: Literal["failed", "caught"] | None = None
     worker: str | None = None
     ms: float | None = None
     error: str | None = None
@@ -82,8 +87,8 @@ class Node:
             return self.own
         if not self.begun:
             return "planned"
-        if self.failed:
-            return "failed"
+        if self.ended_as is not None:
+            return self.ended_as
         for state in ("running", "waiting", "dead"):
             if self.counts.get(state):
                 return state

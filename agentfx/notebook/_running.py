@@ -11,7 +11,7 @@ from typing import Any
 from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect, Err, Exit, Ok, brief
 from agentfx.cluster import Cluster, Engine, load_program
-from agentfx.interpreters import BackendError, run_memory
+from agentfx.interpreters import BackendError, RunCancelledError, run_memory
 from agentfx.jobs._event import Event
 from agentfx.notebook._clicks import click_notice
 from agentfx.notebook._errors import UserError
@@ -201,6 +201,7 @@ class Runner:
                 )
             elif broken is None and not ended.cancelled():
                 view.result(result_text(ended.result()))
+            if not ended.cancelled() and isinstance(broken, RunCancelledError | None):
                 await asyncio.wait({following}, timeout=LAST_EVENTS_SECONDS)
             with suppress(BackendError):
                 await look_around(engine, view)

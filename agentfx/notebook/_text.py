@@ -11,6 +11,7 @@ from agentfx.notebook._words import (
     Line,
     headline,
     millis,
+    outcome,
     rows_of,
     run_of,
     tree_lines,
@@ -22,7 +23,10 @@ def render_text(snapshot: Snapshot) -> str:
     """A run: headline, tree, timeline, hand-offs, workers."""
     run = run_of(snapshot)
     lines = [headline(snapshot)]
-    lines += [f"{name}: {run[name]}" for name in ("result", "error", "notice") if run.get(name)]
+    if (ended := outcome(run)) is not None:
+        lines.append(f"{ended[0]}: {ended[1]}")
+    if run.get("notice"):
+        lines.append(f"note: {run['notice']}")
     lines += text_tree(tree_lines(snapshot))
     lines += chart_lines(snapshot)
     for _, row in rows_of(snapshot, "moves"):

@@ -30,6 +30,8 @@ _JOB_STATES: dict[str, State] = {
     "job_cancelled": "cancelled",
 }
 JOB_EVENTS = frozenset(_JOB_STATES)
+_REFUSALS = ("ContractViolation(", "TaskError(")
+"""Failures of a call whose input is refused: there is no job, so no event tells of them."""
 
 
 class Tree:
@@ -88,27 +90,53 @@ class Tree:
             node.text = node.text or _readable(event.get("label"))
             self._set(node, "done", 1)
         else:  # a fan-out records its failure, a timeout how it ended
-            node.failed = node.kind == "fan_out"
+            node.ended_as = "failed" if node.kind == "fan_out" else None
             self._close(node)
 
     def attached(self) -> None:
         """Another driver goes on: what is done is on record, and not run again."""
         for node in self._blamed:
-            node.failed = False  # a job in it was redriven, or its failure would stand
+            node.ended_as = None  # a job in it was redriven, or its failure would stand
             self._touch(node)
         self._blamed.clear()
         for node in self._nodes.values():
             if node.keep():
                 self._touch(node)
 
-    def ended(self, failed_at: str | None) -> None:
-        """The run has ended, by a failure at a step or without one."""
+    def ended(self, *, well: bool = False) -> None:
+        """The run has ended; if it ended well, each failure in it was caught."""
         for node in self._nodes.values():
             node.closed = True
-            if failed_at and f"{failed_at}/".startswith(f"{node.path}/") and not node.is_leaf:
-                node.failed = True
-                self._blamed.append(node)
             self._dirty[node.path] = node
+        if well:
+            self._catch(self.root)
+
+    def blame(self, path: str, error: str | None) -> None:
+        """The run has ended by a failure at a step."""
+        node = self._nodes.get(path)
+        unheard = node is None or (node.is_leaf and node.own == "planned")
+        if unheard and error is not None and error.startswith(_REFUSALS):
+            node = self._at(path, "job")
+            node.task = node.task or (node.parent.task if node.parent is not None else None)
+            node.error = error[:ERROR_CHARACTERS]
+            self._set(node, "failed", 1)
+        for scope in self._nodes.values():
+            if f"{path}/".startswith(f"{scope.path}/") and not scope.is_leaf:
+                scope.ended_as = "failed"
+                self._blamed.append(scope)
+                self._touch(scope)
+
+    def _catch(self, scope: Node) -> None:
+        """The run went on past a step: what failed in it was caught."""
+        pending = [scope]
+        while pending:
+            node = pending.pop()
+            if node.is_leaf and node.own == "failed":
+                self._set(node, "caught", node.tries)
+            elif node.ended_as == "failed":
+                node.ended_as = "caught"
+                self._touch(node)
+            pending.extend(node.children)
 
     def kept(self) -> int:
         """How many leaves were on record when the present driver took over."""
@@ -157,8 +185,16 @@ class Tree:
             if scope is not None:
                 self._begin(scope)
                 if scope.kind != "fan_out" and node.rank:
-                    self._close(scope.children[node.rank - 1])
+                    self._pass(scope.children[node.rank - 1], node)
         return node
+
+    def _pass(self, before: Node, node: Node) -> None:
+        """A step of a sequence has begun after another one."""
+        self._close(before)
+        # Elsewhere than at the top, steps with numbers may be items of a stream, side by side;
+        # a smaller number is a finalizer's, which also runs after a failure.
+        if node.parent is self.root and _number(before) < _number(node):
+            self._catch(before)
 
     def _begin(self, scope: Node) -> None:
         if not scope.begun and scope.path:
@@ -265,6 +301,10 @@ class Tree:
         if len(steps) <= SHOWN_STEPS or not node.path.isdigit():
             return False
         return int(node.path) <= int(steps[-SHOWN_STEPS - 1].path)
+
+
+def _number(step: Node) -> int:
+    return int(step.path) if step.path.isdigit() else 0
 
 
 def _readable(label: str | None) -> str | None:

@@ -130,7 +130,7 @@ class View:
         status = "done" if error is None else "cancelled" if error == "cancelled" else "failed"
         self._totals.status, self._totals.error = status, error
         self._totals.ended_at = event["at"]
-        self._tree.ended(None)
+        self._tree.ended(well=error is None)
 
     # What only others know
 
@@ -143,7 +143,9 @@ class View:
     def failed_at(self, path: str | None) -> None:
         """Where the failure happened that nobody caught."""
         with self._lock:
-            self._tree.ended(path)
+            self._tree.ended()
+            if path:
+                self._tree.blame(path, self._totals.error)
 
     def result(self, text: str) -> None:
         """What the run ended with, in one line."""

@@ -12,6 +12,7 @@ GLYPHS = {
     "running": "▶",
     "done": "✓",
     "failed": "✗",
+    "caught": "↪",
     "dead": "✉",
     "cancelled": "–",  # noqa: RUF001
     "lost": "⚡",
@@ -23,8 +24,12 @@ GLYPHS = {
     "left": "–",  # noqa: RUF001
     "fold": "⋯",
 }
-_WORDS = {"dead": "dead letter", "left": "stopped", "planned": "not begun", "draining": "finishing"}
-_COUNTED = ("done", "running", "waiting", "failed", "dead", "cancelled")
+_WORDS = {
+    "dead": "dead letter", "left": "stopped", "planned": "not begun", "draining": "finishing",
+    "caught": "failed, caught",
+}  # fmt: skip
+_COUNTED = ("done", "running", "waiting", "failed", "caught", "dead", "cancelled")
+_ENDED = ("done", "failed", "caught")
 MOST_LINES = 400
 
 
@@ -85,7 +90,7 @@ def facts(snapshot: Snapshot) -> list[str]:
     """What there is to count in a run."""
     run, parts = run_of(snapshot), list[str]()
     counts = run.get("jobs", {})
-    ended = counts.get("done", 0) + counts.get("failed", 0)
+    ended = sum(counts.get(state, 0) for state in _ENDED)
     if counts:
         parts.append(f"{ended:,} of {plural(sum(counts.values()), 'step')} ended")
     parts += [
@@ -107,6 +112,15 @@ def run_of(snapshot: Snapshot) -> Row:
     """The row of the run."""
     found: Row = snapshot["tables"].get("run", {}).get("run", {})
     return found
+
+
+def outcome(run: Row) -> tuple[str, str] | None:
+    """What a run ended with, and what to call it; None if there is nothing more to say."""
+    if run.get("status") == "cancelled":
+        return None
+    if run.get("error"):
+        return "failed", run["error"]
+    return ("result", run["result"]) if run.get("result") else None
 
 
 def title(path: str, row: Row) -> str:
@@ -143,7 +157,7 @@ def _counted(row: Row, *, over: bool) -> Iterator[str]:
             yield (
                 plural(counts[name], "dead letter")
                 if name == "dead"
-                else f"{counts[name]:,} {name}"
+                else f"{counts[name]:,} {word(name)}"
             )
     if row.get("again"):
         yield f"{row['again']:,} took another try"
@@ -155,7 +169,9 @@ def _counted(row: Row, *, over: bool) -> Iterator[str]:
 def _one(row: Row, *, over: bool) -> Iterator[str]:
     state = row.get("state", "done")
     if state != "done":
-        yield "not reached" if state == "planned" and over else word(state)
+        contract = state == "failed" and row.get("error", "").startswith("ContractViolation(")
+        said = "failed (contract)" if contract else word(state)
+        yield "not reached" if state == "planned" and over else said
     if row.get("worker") and row["worker"] != "memory":
         yield row["worker"]
     if row.get("ms") is not None:

@@ -134,3 +134,44 @@ def dead_letters(number: int = 1) -> dict[str, Event]:
         }
         for n in range(number)
     }  # fmt: skip
+
+
+def long_run(groups: int = 40, steps: int = 49) -> View:
+    """A run of named groups of jobs; one job of each fourth group failed, and was caught."""
+    rows: list[Event] = [{"type": "worker_joined", "worker": "w1"}, {"type": "run_started"}]
+    for group in range(1, groups + 1):
+        rows.append({"type": "step_started", "path": str(group), "label": f"chapter {group}"})
+        for step in range(1, steps + 1):
+            bad = group % 4 == 0 and step == 2
+            job = {"job": f"{group}-{step}", "path": f"{group}/{step}", "task": "docs::parse"}
+            where = {**job, "attempt": 1, "delivery": 1, "worker": "w1"}
+            ended = {"type": "job_failed", "error": "Torn(page=2)"} if bad else {"type": "job_done"}
+            rows.append({"type": "job_queued", **job, "attempt": 1})
+            rows.append({"type": "job_started", **where})
+            rows.append({**where, "ms": 4.2, **ended})
+    rows.append({"type": "run_ended"})
+    return scene(
+        {"seq": seq, "at": START + (seq - 2) / 500, "run": "r1", **row}
+        for seq, row in enumerate(rows, 1)
+    )
+
+
+def refused() -> View:
+    """A run that ended by a value that its contract refuses, after a failure that was caught."""
+    about = {"path": "1", "job": "1#1", "task": "docs::fetch", "attempt": 1}
+    where = {**about, "delivery": 1, "worker": "w1", "ms": 3.1}
+    error = "ContractViolation(task='docs::parse', where='input', errors=(('int_type', (), ''),))"
+    rows: list[Event] = [
+        {"type": "worker_joined", "worker": "w1"},
+        {"type": "run_started"},
+        {"type": "job_queued", **about},
+        {"type": "job_started", **where},
+        {"type": "job_failed", **where, "error": "Gone(url='a')"},
+        {"type": "step_started", "path": "2", "task": "docs::parse", "count": 3},
+        {"type": "run_ended", "error": error},
+    ]
+    view = scene(
+        {"seq": seq, "at": START + seq / 500, "run": "r1", **row} for seq, row in enumerate(rows)
+    )
+    view.failed_at("2/1")
+    return view

@@ -15,7 +15,7 @@ from agentfx.notebook._view import View
 from tests.browser.conftest import NewPage
 from tests.browser.host import Host
 from tests.browser.page import barriers
-from tests.browser.scenes import HAND_OFF, Story, dead_letters, scene
+from tests.browser.scenes import HAND_OFF, Story, dead_letters, long_run, refused, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -70,6 +70,8 @@ SCENES: dict[str, Callable[[], View]] = {
     "planned": planned,
     "memory": in_memory,
     "many": lambda: scene(Story(10_000, seconds=0.001).events()),
+    "long": long_run,
+    "refused": refused,
 }
 
 
@@ -365,6 +367,27 @@ def test_what_tasks_print_and_raise_stays_inert(open_panel: OpenPanel) -> None:
     expect(host.panel).to_contain_text("<script>window.hacked = true</script>")
     assert host.panel.locator("img, script, b[onclick]").count() == 0
     assert host.page.evaluate("window.hacked") is None
+
+
+def test_a_failure_that_was_caught_is_no_failure_of_the_run(
+    open_panel: OpenPanel,
+) -> None:
+    host = open_panel(long_run())
+    expect(host.panel.locator(".afx-badge")).to_contain_text("done")
+    expect(host.panel.locator("li[data-state=failed]")).to_have_count(0)
+    caught = host.panel.locator("li[data-state=caught]")
+    expect(caught).to_have_count(10)
+    expect(caught.first).to_contain_text("↪docs::parse failed, caught")
+    expect(host.panel.locator(".afx-figures")).to_contain_text("1,960 steps ended")
+
+
+def test_a_value_that_a_contract_refuses_is_shown_where_it_was(open_panel: OpenPanel) -> None:
+    host = open_panel(refused())
+    tree = host.panel.get_by_role("tree")
+    tree.locator(".afx-strip span").nth(1).click()
+    refusal = tree.get_by_role("treeitem", name="#1 docs::parse, failed")
+    expect(refusal).to_contain_text("failed (contract) · ContractViolation(")
+    expect(tree.locator("li[data-state=caught]")).to_contain_text("docs::fetch")
 
 
 def test_a_run_that_no_worker_can_go_on_with_says_so(open_panel: OpenPanel) -> None:

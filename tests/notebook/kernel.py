@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,13 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 class CellError(Exception):
     """A cell ended in an error."""
+
+
+def is_said(kind: str, message: str, content: dict[str, Any]) -> bool:
+    """Whether a message is a custom one of a panel, of a kind."""
+    if message != "comm_msg" or content["data"].get("method") != "custom":
+        return False
+    return bool(content["data"]["content"].get("kind") == kind)
 
 
 class Ran:
@@ -52,9 +58,7 @@ class Ran:
         return [
             (at, content["data"]["content"])
             for at, name, content in self.messages
-            if name == "comm_msg"
-            and content["data"].get("method") == "custom"
-            and content["data"]["content"].get("kind") == kind
+            if is_said(kind, name, content)
         ]
 
 
@@ -85,11 +89,11 @@ class Kernel:
     def collect(self, cell: str) -> Ran:
         """All messages until a cell is done."""
         messages: list[tuple[float, str, dict[str, Any]]] = []
-        begun = time.monotonic()
         while True:
             message = self.client.get_iopub_msg(timeout=WAIT_SECONDS)
             kind, content = message["msg_type"], message["content"]
-            messages.append((time.monotonic() - begun, kind, content))
+            # When it was sent: it may have waited for us.
+            messages.append((message["header"]["date"].timestamp(), kind, content))
             mine = message["parent_header"].get("msg_id") == cell
             if mine and kind == "status" and content["execution_state"] == "idle":
                 return Ran(messages, self._status(cell))
@@ -107,6 +111,15 @@ class Kernel:
             content: dict[str, Any] = message["content"]
             if message["msg_type"] == kind and content.get(field) == value:
                 return content
+
+    def wait_for_comm(self, kind: str) -> dict[str, Any]:
+        """Wait for a custom message of a panel of a kind."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=WAIT_SECONDS)
+            content: dict[str, Any] = message["content"]
+            if is_said(kind, message["msg_type"], content):
+                said: dict[str, Any] = content["data"]["content"]
+                return said
 
     def open_panel(self) -> str:
         """Wait until a panel is opened; the id by which it is spoken to."""

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Generator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ async def fetch(n: int) -> int:
     return {returned}
 
 fetch.for_each(range({items}), concurrency=4).map(sum).named("total")
+"""
+
+GATED = """%%run_dist -o result
+from pathlib import Path
+
+@fx.task("kernel::wait")
+async def wait(gate: str) -> int:
+    while not Path(gate).exists():
+        await asyncio.sleep(0.02)
+    return 4
+
+wait({gate!r})
 """
 
 
@@ -41,20 +54,80 @@ def kernel(folder: Path) -> Generator[Kernel]:
         kernel.run("%agentfx down")
 
 
-def test_a_click_is_heard_while_the_cell_runs(kernel: Kernel) -> None:
-    cell = kernel.start(slow(), cell="a")
+def test_a_click_is_heard_while_the_cell_runs(kernel: Kernel, folder: Path) -> None:
+    gate = folder / "gate-a"
+    cell = kernel.start(GATED.format(gate=str(gate)), cell="a")
     panel = kernel.open_panel()
-    time.sleep(0.4)
     kernel.click(panel, op="spawn", id="1")
-    ran = kernel.collect(cell)
-    ((heard, _),) = ran.comm("heard")
-    ((answered, answer),) = ran.comm("answer")
-    ended = ran.messages[-1][0]
-    assert heard < answered < ended
+    assert kernel.wait_for_comm("heard")["id"] == "1"
+    answer = kernel.wait_for_comm("answer")
     assert answer["ok"], answer
+    gate.touch()  # before, the cell could not end
+    kernel.collect(cell)
     label = answer["text"].split()[-1]
     kernel.run(f"%workers stop {label}")
-    assert kernel.value("result") == "Ok(value=28)"
+    assert kernel.value("result") == "Ok(value=4)"
+
+
+MANY = """%%run_dist -o result
+@fx.task("kernel::count")
+def count(n: int) -> int: return n
+
+async def look() -> int: return 1
+
+def ten(n): return fx.for_each(range(10), lambda _: fx.attempt(look, returns=int), concurrency=10)
+def hundred(n): return fx.for_each(range(10), ten, concurrency=10).map(len)
+
+fx.for_each(range(20), hundred, concurrency=20).zip(count.for_each(range(300), concurrency=50))
+"""
+MOST_A_SECOND = 17
+"""Fifteen diffs, one at the edge, and one when the run ends."""
+
+
+def test_a_panel_is_told_a_few_times_a_second_whatever_the_run_does(kernel: Kernel) -> None:
+    ran = kernel.run(MANY, cell="many")
+    assert kernel.value("len(result.value[0]), len(result.value[1])") == "(20, 300)"
+    told = ran.comm("diff")
+    moments = [at for at, _ in told]
+    for moment in moments:
+        assert sum(moment <= other < moment + 1.0 for other in moments) <= MOST_A_SECOND
+    versions = [(diff["from"], diff["to"]) for _, diff in told]
+    assert all(before[1] == after[0] for before, after in pairwise(versions))
+    rows = {key for _, diff in told for key in diff["set"].get("nodes", {})}
+    assert len(rows) > 2_000
+    assert "2,300 of 2,300 steps ended" in ran.shown[-1]["text/plain"]
+
+
+def test_a_run_is_cancelled_by_a_click(kernel: Kernel, folder: Path) -> None:
+    cell = kernel.start(GATED.format(gate=str(folder / "never")), cell="cancelled")
+    panel = kernel.open_panel()
+    while "1" not in kernel.wait_for_comm("diff")["set"].get("nodes", {}):
+        pass  # not begun
+    kernel.click(panel, op="cancel", id="1")
+    ran = kernel.collect(cell)
+    ((_, answer),) = ran.comm("answer")
+    assert answer["text"].startswith("cancelled: ")
+    assert "was cancelled" in ran.text
+    assert ": cancelled after " in ran.shown[-1]["text/plain"].splitlines()[0]
+    assert listed(kernel, "runs", "status")[0] == "cancelled"
+
+
+def test_a_dead_letter_is_discarded_by_a_click_also_when_its_cell_is_over(kernel: Kernel) -> None:
+    crash = """%%run_dist -o result
+@fx.task("kernel::crash")
+def crash(n: int) -> int: return n // 0
+
+crash(1)
+"""
+    cell = kernel.start(crash, cell="dead")
+    panel = kernel.open_panel()
+    kernel.collect(cell)
+    (job,) = listed(kernel, "dlq", "job")
+    kernel.click(panel, op="discard", job=job, id="1")
+    answer = kernel.wait_for_comm("answer")
+    assert answer["ok"], answer
+    assert answer["text"].startswith("discarded for good")
+    assert listed(kernel, "dlq", "job") == []
 
 
 def test_what_is_left_without_a_widget_is_the_end_of_the_run(kernel: Kernel) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agentfx.notebook._node import run_lengths
 from agentfx.notebook._replay import Replay
 from agentfx.notebook._tables import apply_diff
+from agentfx.notebook._text import render_text
 from agentfx.notebook._view import View
 from tests.notebook.streams import Event, streams
 
@@ -71,13 +72,14 @@ def test_every_job_is_counted_once_under_its_latest_state(events: list[Event]) -
             latest[event["path"]] = STATES[event["type"]]
         elif event["type"] == "step_done":
             latest[event["path"]] = "done"
-    counted = tables(fed(events))["run"]["run"].get("jobs", {})
-    assert counted == dict(Counter(latest.values()))
+    counted = Counter[str](tables(fed(events))["run"]["run"].get("jobs", {}))
+    counted["failed"] += counted.pop("caught", 0)
+    assert counted == Counter(latest.values())
 
 
 @given(streams())
 def test_the_strip_of_a_fan_out_shows_the_state_of_each_item(events: list[Event]) -> None:
-    letters = {"waiting": "w", "running": "r", "failed": "f", "dead": "x", "cancelled": "c"}
+    letters = {"waiting": "w", "running": "r", "failed": "fh", "dead": "x", "cancelled": "c"}
     rows = tables(fed(events)).get("nodes", {})
     latest = {e["path"]: STATES[e["type"]] for e in events if e["type"] in STATES}
     for path, row in rows.items():
@@ -337,3 +339,76 @@ def test_a_step_of_the_driver_is_called_as_people_call_it() -> None:
     )
     nodes = tables(view)["nodes"]
     assert [nodes[path]["text"] for path in ("1", "2")] == ["Prices.per_kilo", "attempt taste"]
+
+
+def failing(*rest: Event) -> list[Event]:
+    """A run whose first step failed, and what came then."""
+    about = {"run": "r", "path": "1", "job": "j#1", "task": "t::f", "worker": "w1"}
+    rows: list[Event] = [
+        {"type": "run_started", "run": "r"},
+        {"type": "job_queued", **about},
+        {"type": "job_failed", "error": "Boom()", **about},
+        *rest,
+    ]
+    return [{"seq": seq, "at": seq / 10, **row} for seq, row in enumerate(rows, 1)]
+
+
+NEXT: Event = {"type": "step_done", "run": "r", "path": "2"}
+GOOD: Event = {"type": "run_ended", "run": "r"}
+BAD: Event = {"type": "run_ended", "run": "r", "error": "Boom()"}
+
+
+@pytest.mark.parametrize(
+    ("rest", "state"),
+    [([], "failed"), ([BAD], "failed"), ([GOOD], "caught"), ([NEXT], "caught"),
+     ([NEXT, BAD], "caught")],
+)  # fmt: skip
+def test_a_failure_that_the_run_went_on_past_was_caught(rest: list[Event], state: str) -> None:
+    found = tables(fed(failing(*rest)))
+    assert found["nodes"]["1"]["state"] == state
+    assert found["run"]["run"]["jobs"][state] == 1
+
+
+def test_a_finalizer_that_runs_after_a_failure_does_not_catch_it() -> None:
+    first, *rest = failing({"type": "step_done", "run": "r", "path": "1/end/1"}, BAD)
+    found = tables(fed([first, *({**row, "path": "2"} for row in rest[:2]), *rest[2:]]))
+    assert found["nodes"]["2"]["state"] == "failed"
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_fan_out_whose_failure_was_caught_says_so(good: bool) -> None:
+    about = {"run": "r", "path": "1/2", "index": 2, "job": "j#1", "task": "t::f", "worker": "w1"}
+    rows: list[Event] = [
+        {"type": "run_started", "run": "r"},
+        {"type": "step_started", "run": "r", "path": "1", "task": "t::f", "count": 4},
+        {"type": "job_queued", **about},
+        {"type": "job_failed", "error": "Boom()", **about},
+        {"type": "step_done", "run": "r", "path": "1", "label": "for_each t::f ×4"},  # noqa: RUF001
+        GOOD if good else BAD,
+    ]
+    found = tables(fed([{"seq": n, "at": n / 10, **row} for n, row in enumerate(rows, 1)]))
+    assert found["nodes"]["1"]["state"] == ("caught" if good else "failed")
+    assert expand(found["nodes"]["1"]["marks"]) == ("..h." if good else "..f.")
+
+
+def test_a_call_whose_input_is_refused_has_failed_though_no_event_tells_of_it() -> None:
+    error = "ContractViolation(task='t::f', where='input', errors=())"
+    start: Event = {"seq": 1, "at": 1.0, "run": "r", "type": "run_started"}
+    group: Event = {**start, "seq": 2, "type": "step_started", "path": "1", "task": "t::f",
+                    "count": 3}  # fmt: skip
+    view = fed([start, group, {**BAD, "seq": 3, "at": 2.0, "error": error}])
+    view.failed_at("1/2")
+    nodes = tables(view)["nodes"]
+    assert expand(nodes["1"]["marks"]) == "..f"
+    assert nodes["1/2"] == {
+        "kind": "job", "state": "failed", "parent": "1", "index": 2, "task": "t::f",
+        "error": error,
+    }  # fmt: skip
+    assert "#2 t::f  failed (contract) · ContractViolation" in render_text(view.snapshot())
+
+
+def test_a_step_after_which_a_program_gave_up_is_not_blamed_for_it() -> None:
+    start: Event = {"seq": 1, "at": 1.0, "run": "r", "type": "run_started"}
+    view = fed([start, {**NEXT, "seq": 2, "at": 1.1}, {**BAD, "seq": 3, "at": 1.2}])
+    view.failed_at("2")
+    assert tables(view)["nodes"]["2"]["state"] == "done"
