@@ -56,9 +56,10 @@ EXPORTS: dict[str, list[str]] = {
         "Observer", "OpenedRun", "OpenedStep", "OtherProgramError", "RedrivenError", "Run",
         "RunCancelledError", "RunDriver", "RunEnd", "RunEndedError", "RunInsideTaskError",
         "RunPage", "RunRequest", "RunState", "ServiceError", "SettledJob", "Stubs",
-        "SupersededError", "TooManyStepsError", "ValueNotStorableError", "Where", "asking",
-        "caller_loop", "dumps", "execute", "is_importable", "let_ask", "run_events", "run_memory",
-        "run_memory_sync", "run_nested", "run_sync", "running_task", "step_key", "thread_started",
+        "SupersededError", "TooManyStepsError", "ValueNotStorableError", "Where", "admit",
+        "asking", "caller_loop", "dumps", "execute", "is_importable", "let_ask", "run_events",
+        "run_memory", "run_memory_sync", "run_nested", "run_sync", "running_task", "said_by_us",
+        "step_key", "thread_started", "without_own_frames",
     ],
     "agentfx.testing": [
         "Alone", "ExitsDifferError", "InMemoryBackend", "RunBoth", "backend_laws",

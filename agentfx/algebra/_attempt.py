@@ -8,7 +8,7 @@ from typing_extensions import TypeVar
 from agentfx.algebra._capability import as_failures
 from agentfx.algebra._effect import A, AnyEffect, E, Effect, R
 from agentfx.algebra._failure import Failure
-from agentfx.algebra._structure import name_of, node
+from agentfx.algebra._structure import function_given, name_of, node
 
 B = TypeVar("B")
 X = TypeVar("X", bound=Failure)
@@ -49,5 +49,6 @@ def attempt(f: Any, *, raises: Any = (), returns: Any = None) -> Any:
         raises: The failure it may raise, or a pair; any other exception is a defect.
         returns: The type by which a journal rebuilds the value.
     """
+    f = function_given(f, "attempt", "a coroutine function, `async def` without parameters")
     made: AnyEffect = Attempt(f, as_failures(raises), returns)
     return made

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Generic, Never, ParamSpec, Self, cast, get_
 
 from typing_extensions import TypeVar
 
-from agentfx.algebra._effect import A, AnyEffect, E, Effect, EffectThatNeeds, R
+from agentfx.algebra._effect import A, AnyEffect, Applied, E, Effect, EffectThatNeeds, R
 from agentfx.algebra._failure import Failure
 from agentfx.algebra._structure import brief, name_of, node
 
@@ -41,7 +41,7 @@ class DistEnv(Generic[Env]):
 
 
 @dataclass(frozen=True, slots=True)
-class Given(MemoryEnv[C | LocalOnly], DistEnv[C], Generic[C]):
+class Given(Applied, MemoryEnv[C | LocalOnly], DistEnv[C], Generic[C]):
     """Implementations of exactly the capabilities `C`; join with `|`, call to discharge them."""
 
     table: Mapping[type[Any], Any] = field(repr=False)

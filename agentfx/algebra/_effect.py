@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from agentfx.algebra._exit import Exit
 from agentfx.algebra._failure import Failure, TimedOut
 from agentfx.algebra._schedule import Schedule, attempts
-from agentfx.algebra._structure import Structure, brief, name_of, node
+from agentfx.algebra._structure import Structure, brief, function_given, name_of, node
 
 A = TypeVar("A", covariant=True)
 E = TypeVar("E", covariant=True, default=Never)
@@ -34,6 +34,12 @@ class UseYieldFrom:
     """The type of x in `x = yield effect`: write `x = yield from effect`."""
 
 
+class Applied:
+    """What `catch` and `provide` take: it is given the effect, and changes its type."""
+
+    __slots__ = ()
+
+
 class Effect(Structure, Generic[A, E, R]):
     """A description of work; `run_memory` and `run_dist` give it its meaning."""
 
@@ -41,18 +47,28 @@ class Effect(Structure, Generic[A, E, R]):
 
     def map(self, f: Callable[[A], B]) -> "Effect[B, E, R]":
         """Apply a function to the value."""
-        return Map(self, f)
+        return Map(self, function_given(f, "map"))
 
     def flat_map(self, f: "Callable[[A], Effect[B, E2, R2]]") -> "Effect[B, E | E2, R | R2]":
         """Go on with the effect that `f` makes of the value."""
-        return FlatMap(self, f)
+        return FlatMap(self, function_given(f, "flat_map"))
 
     def catch_all(self, f: "Callable[[E], Effect[B, E2, R2]]") -> "Effect[A | B, E2, R | R2]":
         """Recover from any declared failure; exceptions that nobody declared pass through."""
-        return CatchAll(self, f)
+        return CatchAll(self, function_given(f, "catch_all", "lambda error: …"))
 
     def catch(self, handler: Callable[[Self], C]) -> C:
-        """Recover from one failure: `effect.catch(on(NotFound).do(f))` removes it from the type."""
+        """Recover from one failure: `effect.catch(on(NotFound).do(f))` removes it from the type.
+
+        Raises:
+            TypeError: It is no such handler.
+        """
+        # A function would be given the effect itself.
+        if not isinstance(cast("object", handler), Applied):
+            raise TypeError(
+                f"catch takes fx.on(Failure).do(f), not {name_of(handler)}: catch_all takes a "
+                "function of any failure"
+            )
         return handler(self)
 
     def either(self) -> "Effect[Exit[A, E], Never, R]":
@@ -76,7 +92,13 @@ class Effect(Structure, Generic[A, E, R]):
         return cast("Self", Named(self, label))
 
     def provide(self, given: Callable[[Self], C]) -> C:
-        """Supply capabilities: `effect.provide(LLM.of(impl))` removes LLM from the type."""
+        """Supply capabilities: `effect.provide(LLM.of(impl))` removes LLM from the type.
+
+        Raises:
+            TypeError: It is something else.
+        """
+        if not isinstance(cast("object", given), Applied):
+            raise TypeError(f"give capabilities as LLM.of(implementation), not as {brief(given)}")
         return given(self)
 
     def __iter__(self) -> Generator["Effect[Any, E, R]", UseYieldFrom, A]:
@@ -143,7 +165,7 @@ def positive(seconds: float) -> float:
     Raises:
         ValueError: It is not a positive number of seconds.
     """
-    if not seconds > 0:
+    if not (isinstance(cast("object", seconds), (int, float)) and seconds > 0):
         raise ValueError(f"a timeout is a positive number of seconds, not {seconds!r}")
     return seconds
 

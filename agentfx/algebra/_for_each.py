@@ -1,7 +1,7 @@
 """Fan-outs."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from agentfx.algebra._effect import A, E, Effect, R
 from agentfx.algebra._structure import brief, name_of, node
@@ -35,6 +35,6 @@ def window(concurrency: int) -> int:
     Raises:
         ValueError: It is less than 1.
     """
-    if concurrency < 1:
-        raise ValueError(f"concurrency is at least 1, not {concurrency}")
+    if not isinstance(cast("object", concurrency), int) or concurrency < 1:
+        raise ValueError(f"concurrency is at least 1, not {concurrency!r}")
     return concurrency

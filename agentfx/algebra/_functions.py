@@ -10,7 +10,7 @@ from agentfx.algebra._effect import Effect, EffectThatNeeds, Fail, Replayable, S
 from agentfx.algebra._failure import Failure
 from agentfx.algebra._for_each import ForEach, window
 from agentfx.algebra._schedule import Schedule
-from agentfx.algebra._structure import brief
+from agentfx.algebra._structure import brief, function_given
 from agentfx.algebra._task import Action, OneItem
 
 A = TypeVar("A")
@@ -52,6 +52,7 @@ def for_each(
     The program of each item is walked in the driver; the tasks in it distribute. Ends with the
     values in the items' order, or the failure of the lowest index.
     """
+    f = function_given(f, "for_each", "lambda item: …")
     return ForEach(tuple(items), f, window(concurrency), False)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
 
-from agentfx.algebra._effect import AnyEffect, Catch, Effect, EffectThatFailsWith
+from agentfx.algebra._effect import AnyEffect, Applied, Catch, Effect, EffectThatFailsWith
 from agentfx.algebra._failure import Failure
 
 X = TypeVar("X", bound=Failure)
@@ -30,7 +30,7 @@ class on(Generic[X]):  # noqa: N801 - reads as a word in `effect.catch(on(NotFou
 
 
 @dataclass(frozen=True, slots=True)
-class Handler(Generic[X, B, E3, R3]):
+class Handler(Applied, Generic[X, B, E3, R3]):
     """Removes one failure from the type of the effect it is applied to."""
 
     failure: type[X]

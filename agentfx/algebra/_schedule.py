@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from agentfx.algebra._failure import ContractViolation, Failure
 
@@ -24,6 +24,11 @@ class Schedule:
     when: Callable[[Any], bool] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.attempts), int):
+            raise TypeError(
+                f"a retry takes a number of attempts, not {self.attempts!r}, or a schedule such as "
+                "fx.exponential(0.1)"
+            )
         if self.attempts < 1:
             raise ValueError(f"a retry makes at least 1 attempt in all, not {self.attempts}")
         if self.base_seconds < 0 or self.cap_seconds < 0:

@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 from agentfx.algebra._effect import Effect, positive
 from agentfx.algebra._fence import Fence
 from agentfx.algebra._for_each import window
-from agentfx.algebra._structure import Structure, brief, name_of, node
+from agentfx.algebra._structure import Structure, brief, function_given, name_of, node
 
 A = TypeVar("A", covariant=True)
 E = TypeVar("E", covariant=True, default=Never)
@@ -54,11 +54,16 @@ class Stream(Structure, Generic[A, E, R]):
                 a function that is given how many items are on record, and yields what follows.
             returns: The type by which a journal rebuilds an item.
         """
+        if not (callable(source) or hasattr(source, "__aiter__")):
+            raise TypeError(
+                f"from_async_iterable takes an async iterable, or a function that returns one, not "
+                f"{brief(source)}: items that are there already are fx.Stream.of(*items)"
+            )
         return Arriving(source, returns)
 
     def map(self, f: Callable[[A], B]) -> "Stream[B, E, R]":
         """Apply a function to every item."""
-        return Mapped(self, f)
+        return Mapped(self, function_given(f, "map"))
 
     def debounce(self, seconds: float) -> "Stream[A, E, R]":
         """Let an item pass when nothing follows it for some time; the last one passes at the end.
@@ -86,11 +91,11 @@ class Stream(Structure, Generic[A, E, R]):
         Raises:
             ValueError: `concurrency` is less than 1.
         """
-        return Merged(self, f, window(concurrency))
+        return Merged(self, function_given(f, "merge_map"), window(concurrency))
 
     def concat_map(self, f: "Callable[[A], Effect[B, E2, R2]]") -> "Stream[B, E | E2, R | R2]":
         """Run an effect for every item, one after another; values come in the items' order."""
-        return Merged(self, f, 1)
+        return Merged(self, function_given(f, "concat_map"), 1)
 
     def switch_map(
         self, f: "Callable[[A, Fence], Effect[B, E2, R2]]", *, fence: str | None = None
@@ -105,7 +110,7 @@ class Stream(Structure, Generic[A, E, R]):
             fence: A name by which several runs share one fence: an item in one of them
                 supersedes those of all. Without it the fence is this stream's own.
         """
-        return Switched(self, f, fence)
+        return Switched(self, function_given(f, "switch_map", "lambda item, fence: …"), fence)
 
     def to_list(self) -> "Effect[list[A], E, R]":
         """An effect that runs the stream to its end; its values in the order they came."""

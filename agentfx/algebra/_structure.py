@@ -82,6 +82,17 @@ def name_of(function: Callable[..., Any]) -> str:
     return "lambda" if name == "<lambda>" else str(name)
 
 
+def function_given(f: Any, taker: str, instead: str = "lambda value: …") -> Any:
+    """Check that an operator was given a function: where it is written, not where it runs.
+
+    Raises:
+        TypeError: It was given something else.
+    """
+    if not callable(f):
+        raise TypeError(f"{taker} takes a function, not {brief(f)}: {instead}")
+    return f
+
+
 _getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
 
 

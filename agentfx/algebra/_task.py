@@ -24,7 +24,7 @@ from agentfx.algebra._effect import A, E, Effect, R, Replayable, positive
 from agentfx.algebra._failure import ContractViolation, Failure, TaskError
 from agentfx.algebra._for_each import ForEach, window
 from agentfx.algebra._registry import register
-from agentfx.algebra._structure import brief, node
+from agentfx.algebra._structure import brief, function_given, node
 
 P = ParamSpec("P")
 B = TypeVar("B")
@@ -39,6 +39,7 @@ X3 = TypeVar("X3", bound=Failure)
 X4 = TypeVar("X4", bound=Failure)
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
+_HINT = '@fx.task("module::name")'
 Always: TypeAlias = ContractViolation | TaskError
 """What every task can fail with, beside what it declares."""
 
@@ -96,6 +97,12 @@ class Action(Generic[P, A, E]):
     def __init__(
         self, function_id: str, function: Callable[..., Any], options: TaskOptions
     ) -> None:
+        function_given(function, "a task", f"write {_HINT} above a function")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{function_id} yields, a task returns: return a list, or make a stream of it, "
+                "fx.Stream.from_async_iterable"
+            )
         self.id, self.function, self.options = function_id, function, options
         self.takes_context = _takes_context(function)
         self.contract = Contract(function_id, function, takes_context=self.takes_context)
@@ -317,7 +324,7 @@ def task(
         timeout: Seconds after which it ends in `TaskError("timeout")`; None waits for ever.
         process: Run a sync function in a process of its own, which can be killed.
     """
-    return TaskOf(function_id, _options(raises, key, timeout, process))
+    return TaskOf(function_id, _options(function_id, raises, key, timeout, process))
 
 
 @overload
@@ -360,11 +367,13 @@ def action(
     After a lost worker it is not run again; it ends in `TaskError("lost")`, since it may or may
     not have completed. Its calls cannot be retried. Arguments as for `task`.
     """
-    return ActionOf(function_id, _options(raises, (), timeout, process))
+    return ActionOf(function_id, _options(function_id, raises, (), timeout, process))
 
 
 def _options(
-    raises: Any, key: tuple[str, ...], timeout: float | None, process: bool
+    function_id: str, raises: Any, key: tuple[str, ...], timeout: float | None, process: bool
 ) -> TaskOptions:
+    if not isinstance(cast("object", function_id), str):
+        raise TypeError(f"a task is known by its id, not {brief(function_id)}: write {_HINT}")
     limit = None if timeout is None else positive(timeout)
     return TaskOptions(as_failures(raises), key, limit, process)

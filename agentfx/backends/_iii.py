@@ -420,7 +420,9 @@ def _no_worker(answer: Json) -> str:
     if not answer["workers"]:
         return f"no worker is there for {missing}: start one with `agentfx worker`, or `agentfx up`"
     there = "; ".join(
-        f"{row['worker']} has {', '.join(row['tasks']) or 'no tasks'}" for row in answer["workers"]
+        f"{row['worker']} has {', '.join(row['tasks']) or 'no tasks'}"
+        f"{', and cannot load the code of this folder' if row['elsewhere'] else ''}"
+        for row in answer["workers"]
     )
     return (
         f"no worker has {missing}: {there}. Give tasks= the module that defines it; the run is "

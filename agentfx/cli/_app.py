@@ -2,16 +2,18 @@
 
 import asyncio
 import sys
+import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Never, TypeVar
 
 import typer
 
 from agentfx._errors import AgentfxError
 from agentfx.cli._show import err
 from agentfx.cluster import ClusterError, Engine, Home, find_engine, local, open_engine
+from agentfx.interpreters import said_by_us, without_own_frames
 
 T = TypeVar("T")
 
@@ -95,12 +97,22 @@ def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def main() -> None:
-    """The `agentfx` command: a user's mistake is one line and status 1, never a traceback."""
+    """The `agentfx` command: a user's mistake is one line and status 1, never our traceback."""
     try:
         app()
     except AgentfxError as error:
-        err.print(f"agentfx: {error}", style="red", soft_wrap=True)
+        _end(str(error))
+    except Exception as error:
+        said = said_by_us(error)
+        if said is not None:
+            _end(said)
+        traceback.print_exception(without_own_frames(error))  # a defect in the user's program
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("agentfx: interrupted")
         sys.exit(130)
+
+
+def _end(line: str) -> Never:
+    err.print(f"agentfx: {line}", style="red", soft_wrap=True)
+    sys.exit(1)

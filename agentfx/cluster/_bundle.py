@@ -43,22 +43,23 @@ def write_bundle(home: Home, given: Iterable[AnyTask] = ()) -> str | None:
     modules = sorted({t.function.__module__ for t in known.values() if is_importable(t)})
     data = dumps({"path": sys.path, "modules": modules, "tasks": dumps(whole)})
     _refuse_keys(data)
-    version = hashlib.sha256(data).hexdigest()
+    name = hashlib.sha256(data).hexdigest()
     home.bundles.mkdir(mode=0o700, exist_ok=True)
-    path = home.bundles / version
+    path = home.bundles / name
     if path.exists():
         os.utime(path)  # it is used again
     else:
         write_private(path, data)
-    return version
+    return f"{name}@{home.mark}"
 
 
 def drop_bundles(home: Home, kept: set[str], before: float) -> None:
     """Delete the bundles that no run needs, and that nobody brought after a time (wall)."""
     if not home.bundles.is_dir():
         return
+    names = {code.partition("@")[0] for code in kept}
     for path in home.bundles.iterdir():
-        if path.name not in kept and path.lstat().st_mtime < before:
+        if path.name not in names and path.lstat().st_mtime < before:
             path.unlink(missing_ok=True)
 
 
@@ -68,7 +69,7 @@ def load_bundle(home: Home, version: str) -> dict[str, AnyTask]:
     Raises:
         BundleError: It is missing, is not ours, or does not load.
     """
-    content: dict[str, Any] = pickle.loads(_read(home, version))  # noqa: S301 - ours: owner, mode and hash are checked
+    content: dict[str, Any] = pickle.loads(_read(home, version.partition("@")[0]))  # noqa: S301 - ours: owner, mode and hash are checked
     for entry in content["path"]:
         if entry not in sys.path:
             sys.path.append(entry)
@@ -110,11 +111,11 @@ def _is_key(name: str, value: str, data: bytes) -> bool:
     return bool(_KEY_NAME.search(name)) and len(value) >= 16 and value.encode() in data
 
 
-def _read(home: Home, version: str) -> bytes:
-    if not _NAME.fullmatch(version):
+def _read(home: Home, name: str) -> bytes:
+    if not _NAME.fullmatch(name):
         raise BundleError("the version of the driver's code is no hash")
     try:
-        descriptor = os.open(home.bundles / version, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(home.bundles / name, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
         raise BundleError(f"the driver's code is not on this machine: {error}") from None
     with os.fdopen(descriptor, "rb") as file:
@@ -122,6 +123,6 @@ def _read(home: Home, version: str) -> bytes:
         if state.st_uid != os.getuid() or stat.S_IMODE(state.st_mode) & 0o077:
             raise BundleError("the driver's code is not a private file of this user")
         data = file.read()
-    if hashlib.sha256(data).hexdigest() != version:
+    if hashlib.sha256(data).hexdigest() != name:
         raise BundleError("the driver's code is not what its name says")
     return data

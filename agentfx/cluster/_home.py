@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,6 +71,11 @@ class Home:
     def store(self) -> Path:
         """The database."""
         return self.path / "store.db"
+
+    @property
+    def mark(self) -> str:
+        """Tells this home from all others, on this machine and elsewhere."""
+        return hashlib.sha256(f"{platform.node()}:{self.path.resolve()}".encode()).hexdigest()[:16]
 
     @property
     def bundles(self) -> Path:

@@ -16,7 +16,7 @@ from agentfx.algebra import AnyEffect, DistEnv, Effect, Exit, Stream, tasks
 from agentfx.cluster._cluster import Engine, enclosing, local, open_engine
 from agentfx.cluster._find import ClusterError, find_engine
 from agentfx.cluster._home import Home
-from agentfx.interpreters import Backend, Run, RunDriver, run_sync
+from agentfx.interpreters import Backend, Run, RunDriver, admit, run_sync
 from agentfx.jobs import new_run_id
 
 A = TypeVar("A")
@@ -64,6 +64,7 @@ async def run_dist(
         `Ok(value)` or `Err(failure)`. Exceptions that nobody declared are raised unchanged; the
         run can be resumed then.
     """
+    admit(program, env, run_id)
     async with chosen(backend) as engine:
         return await _driver(program, env, engine, run_id, fresh=fresh).run()
 
@@ -170,6 +171,8 @@ async def resume(
     Raises:
         ProgramError: There is no such run, or only its notebook has its program.
     """
+    if program is not None:
+        admit(program, env, run_id)
     async with chosen(backend) as engine:
         name: str | None = None
         if program is None:

@@ -21,6 +21,7 @@ from agentfx.cluster._home import Home
 from agentfx.cluster._options import RESTART_ME, WorkerOptions
 from agentfx.cluster._output import Outputs, capture
 from agentfx.interpreters import ServiceError, let_ask
+from agentfx.jobs import home_of
 from agentfx.wire import Json
 
 DRAIN_SECONDS = 30.0
@@ -52,6 +53,7 @@ class _Worker:
         self._draining = False
         self._leave = asyncio.Event()
         self._brought: dict[str, AnyTask] = {}
+        self._loaded: dict[str, AnyTask] = {}
         self._bundles: dict[str, dict[str, AnyTask]] = {}
 
     async def run(self) -> int:
@@ -140,7 +142,8 @@ class _Worker:
             "born": process.create_time(),
             "slots": self._options.slots,
             "tasks": [_contract(task) for task in self._brought.values()],
-            "loads": self._home is not None,
+            "home": self._home.mark if self._home is not None else None,
+            "loaded": [_contract(task) for task in self._loaded.values()],
             "draining": self._draining,
             "held": [{"start": start, "job": job} for start, job in self._executor.held()],
         }
@@ -157,16 +160,19 @@ class _Worker:
     # Tasks
 
     def _find(self, task: str, code: str | None) -> AnyTask | None:
-        if code is not None and self._home is not None:
+        home = self._home
+        if code is not None and (home is None or home_of(code) != home.mark):
+            return self._brought.get(task)  # of a driver elsewhere: we bring the task ourselves
+        if code is not None and home is not None:
             if code not in self._bundles:
-                self._bundles[code] = load_bundle(self._home, code)
-                self._brought.update(self._bundles[code])
+                self._bundles[code] = load_bundle(home, code)
+                self._loaded.update(self._bundles[code])
                 brings = [_contract(task) for task in self._bundles[code].values()]
                 message = {"worker": self._id, "tasks": brings}
                 self._connection.send("agentfx::worker::brings", message)
             if task in self._bundles[code]:
                 return self._bundles[code][task]
-        return self._brought.get(task)
+        return self._brought.get(task) or self._loaded.get(task)
 
     async def _call(self, function_id: str, data: Json) -> Json:
         """See `Ask`: again after a lost link, for as long as this worker lives."""

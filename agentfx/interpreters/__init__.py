@@ -1,5 +1,6 @@
 """What programs mean: one walk, and the two interpreters that give its leaves their meaning."""
 
+from agentfx.interpreters._admission import admit as admit
 from agentfx.interpreters._backend import Backend as Backend
 from agentfx.interpreters._backend import BackendError as BackendError
 from agentfx.interpreters._backend import BackendLostError as BackendLostError
@@ -21,6 +22,8 @@ from agentfx.interpreters._backend import SupersededError as SupersededError
 from agentfx.interpreters._by_value import dumps as dumps
 from agentfx.interpreters._by_value import is_importable as is_importable
 from agentfx.interpreters._caller import caller_loop as caller_loop
+from agentfx.interpreters._defect import said_by_us as said_by_us
+from agentfx.interpreters._defect import without_own_frames as without_own_frames
 from agentfx.interpreters._execute import execute as execute
 from agentfx.interpreters._execute import running_task as running_task
 from agentfx.interpreters._execute import thread_started as thread_started

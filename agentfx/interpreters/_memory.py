@@ -25,6 +25,7 @@ from agentfx.algebra import (
     Use,
     decode_outcome,
 )
+from agentfx.interpreters._admission import admit
 from agentfx.interpreters._execute import execute
 from agentfx.interpreters._fan_out import FanOut
 from agentfx.interpreters._observe import Events, Observer
@@ -79,6 +80,7 @@ async def run_memory(
     Returns:
         `Ok(value)` or `Err(failure)`. Exceptions that nobody declared are raised unchanged.
     """
+    admit(program, env)
     clock = SystemClock()
     run_id = new_run_id(clock.wall(), token_hex(3))
     leaves = _Memory(run_id, clock, Events(run_id, clock, observe), stubs or {})

@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect, Exit, Ok, fingerprint
+from agentfx.interpreters._admission import admit
 from agentfx.interpreters._backend import (
     Backend,
     BackendError,
@@ -130,6 +131,7 @@ class RunDriver:
         *,
         fresh: bool = False,
     ) -> None:
+        admit(program, env, run_id)
         if running_task.get() is not None:
             raise RunInsideTaskError(
                 f"task {running_task.get()} starts a run, which would wait for a slot that it "

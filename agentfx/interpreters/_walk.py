@@ -264,7 +264,10 @@ class _Walk:
     def _impl(self, node: Use[Any, Any, Any]) -> Any:
         if node.capability not in self.given:
             name = node.capability.__name__
-            raise LookupError(f"the program needs {name}: give it {name}.of(...) when it is run")
+            raise LookupError(
+                f"the program needs {name}: give it {name}.of(...) when it is run, or inside it, "
+                f"by .provide({name}.of(...))"
+            )
         return self.given[node.capability]
 
     async def _fan_out(self, node: ForEach[Any, Any, Any]) -> AnyExit:
@@ -362,7 +365,13 @@ def _enter_provide(walk: _Walk, node: Provide[Any, Any, Any]) -> AnyEffect:
 
 def _enter_do(walk: _Walk, node: DoBlock[Any, Any, Any]) -> AnyEffect:
     function: Any = node.function
-    walk.stack.append(_Body(function.__wrapped__(*node.args, **node.kwargs)))
+    body = function.__wrapped__(*node.args, **node.kwargs)
+    if not isinstance(body, Generator):
+        raise TypeError(
+            f"{function.__name__} has no `yield from`, so it needs no @fx.do: let it return an "
+            "effect, such as fx.succeed(value)"
+        )
+    walk.stack.append(_Body(body))
     return _START
 
 

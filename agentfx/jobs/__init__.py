@@ -29,6 +29,7 @@ from agentfx.jobs._job import Start as Start
 from agentfx.jobs._job import Started as Started
 from agentfx.jobs._job import Stop as Stop
 from agentfx.jobs._job import Unclaimed as Unclaimed
+from agentfx.jobs._job import home_of as home_of
 from agentfx.jobs._job import task_error as task_error
 from agentfx.jobs._roster import Worker as Worker
 from agentfx.jobs._session import CallState as CallState

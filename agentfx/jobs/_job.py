@@ -14,6 +14,11 @@ FOREIGN = "foreign"
 """The code of a function that is no task: another worker has it, in any language."""
 
 
+def home_of(code: str) -> str:
+    """Where a version of a driver's code lies, `hash@home`: other homes' workers cannot read it."""
+    return code.partition("@")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One attempt of a call of a task, as a driver submits it.
@@ -30,8 +35,8 @@ class Job:
         label: Name given by `.named`.
         at_most_once: An action: never started again after a loss.
         timeout_seconds: The worker ends it after this time; None for no limit.
-        code: Version of the driver's code that a worker needs; None for tasks that workers
-            bring themselves; `FOREIGN` for a function that is no task.
+        code: Version of the driver's code that a worker needs, see `home_of`; None for tasks
+            that workers bring themselves; `FOREIGN` for a function that is no task.
     """
 
     id: str

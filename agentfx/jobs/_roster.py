@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agentfx.jobs._job import Route
+from agentfx.jobs._job import Route, home_of
 
 SILENT_SECONDS = 5.0
 """Without an answer for so long, a worker is silent: one more copy of its jobs may start."""
@@ -20,7 +20,8 @@ class Worker:
         id: Incarnation, such as `w1.7f3a`.
         slots: Jobs it runs at once; it enforces them itself.
         tasks: Ids of the tasks it brings.
-        loads: Whether it can load a driver's code by its version.
+        home: Whose versions of drivers' code it can load, None if none.
+        loaded: Ids of the tasks in code that it has loaded.
         link: `up`, or `away` while its link is closed.
         draining: It takes nothing new.
         killed: Its end was asked for: losses are not counted against jobs.
@@ -33,7 +34,7 @@ class Worker:
     id: str
     slots: int
     tasks: frozenset[str]
-    loads: bool
+    home: str | None
     heard_at: float
     link: Literal["up", "away"] = "up"
     away_since: float = 0.0
@@ -44,12 +45,17 @@ class Worker:
     missing: frozenset[str] = frozenset()
     alone: str | None = None
     foreign: bool = False
+    loaded: frozenset[str] = frozenset()
 
     def can(self, route: Route) -> bool:
         """Whether it has, or can load, the task of a route."""
         if self.foreign or route.is_foreign:
             return self.foreign and route.is_foreign and route.task in self.tasks
-        return route.task in self.tasks or (route.code is not None and self.loads)
+        if route.task in self.tasks:
+            return True
+        if route.code is None:
+            return route.task in self.loaded
+        return self.home is not None and home_of(route.code) == self.home
 
     @property
     def there(self) -> bool:

@@ -12,17 +12,12 @@ from IPython.core.error import UsageError
 from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect
 from agentfx.harness import Session
-from agentfx.interpreters import Run, run_memory_sync
+from agentfx.interpreters import Run, run_memory_sync, said_by_us, without_own_frames
 from agentfx.notebook import _contracts, _doctor, _listings, _status
 from agentfx.notebook._arguments import PARSERS, MagicParser
 from agentfx.notebook._cell import CellCode, checked, is_environment, named
 from agentfx.notebook._effect import EffectTree, effect
-from agentfx.notebook._errors import (
-    UserError,
-    in_notebook_words,
-    said_by_us,
-    without_own_frames,
-)
+from agentfx.notebook._errors import UserError, in_notebook_words
 from agentfx.notebook._identity import CellKey
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._running import DistOptions, Runner, Watched, program_of

@@ -1,6 +1,7 @@
 """`agentfx run`, and what looks at runs."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,10 +53,18 @@ def test_a_program_runs_in_one_place(agentfx: Command) -> None:
     assert "give --memory or --dist, not both" in said.lines[-1]
 
 
-def test_a_defect_names_its_step(agentfx: Command) -> None:
-    with pytest.raises(ZeroDivisionError) as caught:
-        agentfx("run", f"{WORDS}:defect", "--memory")
-    assert any("agentfx: after step 1 of run" in note for note in caught.value.__notes__)
+def test_a_defect_names_its_step_and_shows_the_users_frames_alone(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:defect", "--memory")
+    assert said.status == 1
+    assert said.lines[0] == "Traceback (most recent call last):"
+    assert [Path(line.split('"')[1]).name for line in said.lines if "File " in line] == ["words.py"]
+    assert said.lines[-2] == "ZeroDivisionError: integer division or modulo by zero"
+    assert said.lines[-1].startswith("agentfx: after step 1 of run ")
+
+
+def test_what_we_say_of_a_mistake_in_a_program_is_one_line(agentfx: Command) -> None:
+    said = agentfx.refused("run", f"{WORDS}:no_effect", "--memory")
+    assert said.startswith("a program goes on with an effect, not with 1: return fx.succeed(value)")
 
 
 @pytest.mark.slow

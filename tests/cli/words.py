@@ -1,5 +1,7 @@
 """A module with programs, as its user would name it."""
 
+from typing import Any
+
 import agentfx as fx
 
 
@@ -14,9 +16,15 @@ async def count(text: str) -> int:
     return len(text.split())
 
 
+def wrong(count: int) -> Any:
+    """Not what `flat_map` goes on with."""
+    return count
+
+
 total = count.for_each(["the quick", "brown fox", "jumps"]).map(sum)
 empty = count("")
 defect = count("a").map(lambda n: n // 0)
+no_effect: fx.Effect[Any, Any] = count("a").flat_map(wrong)
 three = 3
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,3 +236,21 @@ async def test_a_worker_of_a_label_that_there_is(cluster: fx.Cluster) -> None:
         await cluster.spawn("w1")
     with pytest.raises(ControlError, match="there is no worker w9; there are: w1, w2"):
         await cluster.kill("w9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"program": 3}, "3 is not a program that can be run"),
+        ({"program": fx.succeed(1), "env": 3}, "give capabilities as LLM.of"),
+        ({"program": fx.succeed(1), "run_id": 7}, "a run id is text, not 7: give run_id='7'"),
+    ],
+)
+async def test_what_cannot_be_run_starts_no_cluster(
+    arguments: Any, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("III_URL", raising=False)
+    with pytest.raises(TypeError, match=line):
+        await fx.run_dist(**arguments)
+    assert not (tmp_path / ".agentfx").exists()

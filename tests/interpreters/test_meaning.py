@@ -289,6 +289,27 @@ async def test_a_function_that_returns_no_effect_is_named(interpret: Interpret) 
         await interpret(program)
 
 
+async def test_a_do_body_without_steps_is_named(interpret: Interpret) -> None:
+    def body() -> Any:
+        return 3
+
+    with pytest.raises(TypeError, match=r"body has no `yield from`, so it needs no @fx\.do"):
+        await interpret(fx.do(body)())
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        (3, "3 is not a program that can be run: a program is a call of a task"),
+        (note, r"is not a program that can be run: call it, such as note\(…\)"),
+        (fx.Stream.of(1), r"is a stream, not yet an effect: add \.to_list\(\)"),
+    ],
+)
+async def test_what_is_no_program_is_named(interpret: Interpret, program: Any, line: str) -> None:
+    with pytest.raises(TypeError, match=line):
+        await interpret(program)
+
+
 async def test_direct_calls_run(interpret: Interpret) -> None:
     assert await interpret(note("a").direct()) == fx.Ok("a")
     assert await interpret(note("a", fails=1).direct()) == fx.Err(Boom(n=1))

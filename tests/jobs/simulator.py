@@ -236,7 +236,7 @@ class World:
         self.generation += 1
         self.dispatch = Dispatch(self.now)
         roster = [
-            Worker(name, 1, frozenset(), loads=False, heard_at=self.now) for name in self.roster
+            Worker(name, 1, frozenset(), home=None, heard_at=self.now) for name in self.roster
         ]
         jobs: list[OpenJob] = []
         for job, row in self.store.items():
@@ -398,9 +398,7 @@ class World:
             process.linked = process.greeted = True
             check(self.generation >= process.generation, "an older generation is obeyed")
             process.generation = self.generation
-            worker = Worker(
-                process.id, process.slots, process.tasks, loads=False, heard_at=self.now
-            )
+            worker = Worker(process.id, process.slots, process.tasks, home=None, heard_at=self.now)
             self.roster[process.id] = None
             self._apply(self.dispatch.joined(worker, process.holding.held()))
             for tell in process.holding.unconfirmed():

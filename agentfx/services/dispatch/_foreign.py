@@ -46,7 +46,7 @@ class Foreign:
         core.host.serve(exec_id(self._id), self._hear, metadata={"internal": True})
         core.host.on_function_added(self._added)
         now = core.clock.monotonic()
-        worker = Worker(self._id, SLOTS, frozenset(), loads=False, heard_at=now, foreign=True)
+        worker = Worker(self._id, SLOTS, frozenset(), home=None, heard_at=now, foreign=True)
         core.apply(core.dispatch.joined(worker, []))
         for task in {j.route.task for j in core.dispatch.jobs.values() if j.route.is_foreign}:
             await self._look_for(task)

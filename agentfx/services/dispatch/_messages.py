@@ -146,7 +146,8 @@ class Hello:
         label: Such as `w1`.
         host: Name of its machine.
         pid: Its process; `born` is when that started, by its machine's clock.
-        loads: It can load a driver's code by its version.
+        home: Whose versions of drivers' code it can load, None if none.
+        loaded: Tasks in code that it has loaded.
         draining: It takes nothing new.
         held: All that it runs, or has an unconfirmed outcome of.
     """
@@ -158,14 +159,15 @@ class Hello:
     born: float
     slots: int
     tasks: list[Contract]
-    loads: bool = False
+    home: str | None = None
+    loaded: list[Contract] = field(default_factory=list[Contract])
     draining: bool = False
     held: list[Held] = field(default_factory=list[Held])
 
 
 @dataclass(frozen=True, slots=True)
 class Brings:
-    """A worker has loaded more tasks."""
+    """A worker has loaded a driver's code, and with it more tasks."""
 
     worker: str
     tasks: list[Contract]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TypeAlias
 
-from agentfx.jobs import Job, Route, identity_of, job_id
+from agentfx.jobs import Job, Route, home_of, identity_of, job_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
@@ -422,7 +422,11 @@ class Runs:
         core = self._core
         missing = [t for t in message.tasks if not core.dispatch.can_serve(t, message.code)]
         workers = [
-            {"worker": core.labels.get(w.id, w.id), "tasks": sorted(w.tasks), "loads": w.loads}
+            {
+                "worker": core.labels.get(w.id, w.id),
+                "tasks": sorted(w.tasks | w.loaded),
+                "elsewhere": message.code is not None and w.home != home_of(message.code),
+            }
             for w in core.dispatch.workers.values()
             if not w.foreign
         ]

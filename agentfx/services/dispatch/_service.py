@@ -123,7 +123,7 @@ class DispatchService:
         core, now = self._core, self._core.clock.monotonic()
         there = {row.id for row in roster}
         # What it can run, a worker says when it is back.
-        workers = [Worker(row.id, 1, frozenset(), loads=False, heard_at=now) for row in roster]
+        workers = [Worker(row.id, 1, frozenset(), home=None, heard_at=now) for row in roster]
         jobs: list[OpenJob] = []
         for row in rows:
             job = row.job

@@ -65,11 +65,12 @@ class Workers:
             message.worker,
             max(message.slots, 1),
             frozenset(contract.id for contract in message.tasks),
-            message.loads,
+            message.home,
             now,
             draining=message.draining,
+            loaded=frozenset(contract.id for contract in message.loaded),
         )
-        self._forward.publish(message.worker, message.tasks)
+        self._forward.publish(message.worker, [*message.tasks, *message.loaded])
         core.apply(core.dispatch.joined(worker, [(held.start, held.job) for held in message.held]))
         if new:
             event = self._event("worker_joined", row)
@@ -81,7 +82,7 @@ class Workers:
         core = self._core
         worker = core.dispatch.workers.get(message.worker)
         if worker is not None:
-            worker.tasks |= {contract.id for contract in message.tasks}
+            worker.loaded |= {contract.id for contract in message.tasks}
             self._forward.publish(message.worker, message.tasks)
 
     async def outcomes(self, message: Outcomes, caller: str | None) -> Json:
@@ -190,7 +191,7 @@ class Workers:
             {
                 **asdict(self._roster[w.id]),
                 "slots": w.slots,
-                "tasks": sorted(w.tasks),
+                "tasks": sorted(w.tasks | w.loaded),
                 "state": "silent" if w.silent else "draining" if w.draining else w.link,
                 "running": [
                     {"job": job, "start": start, "task": dispatch.jobs[job].route.task}

@@ -447,3 +447,16 @@ def test_an_outcome_of_dispatch_reads_like_that_of_a_worker() -> None:
     wire = json.loads(task_error("t", "poison", "why"))
     assert wire["err"] == "agentfx:TaskError"
     assert json.loads(wire["value"]) == {"task": "t", "reason": "poison", "message": "why"}
+
+
+async def test_code_of_a_home_goes_to_workers_of_that_home(kit: Kit) -> None:
+    here, there = Worker(kit, "w1", 1, []), Worker(kit, "w2", 9, [])
+    await here.hello(home="here")
+    await there.hello(home="there", loaded=[{"id": TASK}])
+    driver = kit.driver()
+    await driver.open()
+    first, second = jobs(2, code="v1@here")
+    await driver.submit(first, second)
+    await holds(lambda: (len(here.given), len(there.given)) == (1, 0), kit)
+    imports = await kit.worker("w3")  # it has the task without anybody's code
+    await eventually(lambda: imports.given == [start_of(second)])
