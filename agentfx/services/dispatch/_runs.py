@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from operator import itemgetter
 from typing import TypeAlias
 
 from agentfx.jobs import Job, Route, home_of, identity_of, job_id
@@ -421,7 +422,7 @@ class Runs:
         """Those of some tasks that no worker is there for, and what the workers have."""
         core = self._core
         missing = [t for t in message.tasks if not core.dispatch.can_serve(t, message.code)]
-        workers = [
+        rows = [
             {
                 "worker": core.labels.get(w.id, w.id),
                 "tasks": sorted(w.tasks | w.loaded),
@@ -430,6 +431,8 @@ class Runs:
             for w in core.dispatch.workers.values()
             if not w.foreign
         ]
+        # By name: who says hello first depends on the machine.
+        workers = sorted(rows, key=itemgetter("worker"))
         return {"missing": missing, "workers": workers, "settling": core.dispatch.settling}
 
 
