@@ -19,6 +19,8 @@ from agentfx.wire import Json
 _log = logging.getLogger("agentfx")
 UNCONFIRMED_SECONDS = 600.0
 UNCONFIRMED_BYTES = 64 * 1024 * 1024
+ENDING_SECONDS = 1.0
+"""How long a thread may live on when its function has returned."""
 
 FindTask = Callable[[str, str | None], AnyTask | None]
 """Finds a task by its id and the version of the driver's code."""
@@ -126,17 +128,22 @@ class Executor:
         self._obey(self._holding.ended(job))
         self._clean(job)
         if work.thread is not None and work.thread.is_alive():
-            self._free_after(work.thread)
-            if not stopped:  # past its time limit, and nobody can end it
-                self.stuck.set()
+            self._free_after(work.thread, is_asked=stopped)
         else:
             self._free()
 
-    def _free_after(self, thread: threading.Thread) -> None:
-        """A thread cannot be stopped: its slot is free when it ends by itself."""
+    def _free_after(self, thread: threading.Thread, *, is_asked: bool) -> None:
+        """A thread cannot be stopped: its slot is free when it ends by itself.
+
+        One that is past its time limit makes this worker stuck. One whose function has just
+        returned lives on for a moment.
+        """
         loop = asyncio.get_running_loop()
 
         def wait() -> None:
+            thread.join(ENDING_SECONDS)
+            if thread.is_alive() and not is_asked:
+                loop.call_soon_threadsafe(self.stuck.set)
             thread.join()
             loop.call_soon_threadsafe(self._free)
 
