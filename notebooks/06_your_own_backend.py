@@ -342,9 +342,9 @@ class OneByOne(InMemoryBackend):
         super().__init__()
         self._slot = asyncio.Semaphore(1)
 
-    async def _execute(self, run_id, run, job):
+    async def _execute(self, run, job):
         async with self._slot:
-            await super()._execute(run_id, run, job)
+            await super()._execute(run, job)
 
 
 for law in backend_laws.LAWS:

@@ -362,9 +362,21 @@ class Connection:
         self._unsubscribe()
         for beating in self._beating:
             beating.cancel()
-        await in_thread(self._client.shutdown)  # no pool: the process may be ending
-        if not self._loop.is_running():
-            self._loop.close()  # the SDK leaves it open
+        await in_thread(self._shut_down)  # no pool: the process may be ending
+
+    def _shut_down(self) -> None:
+        self._client.shutdown()
+        if not self._loop.is_running():  # the SDK leaves it open
+            self._loop.run_until_complete(_end_what_is_left())
+            self._loop.close()
+
+
+async def _end_what_is_left() -> None:
+    """End what was handed to a loop at the last moment: it is a task by now."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _probe(url: str, token: str | None) -> None:

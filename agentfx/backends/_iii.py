@@ -422,7 +422,7 @@ def _no_worker(answer: Json) -> str:
     there = "; ".join(
         f"{row['worker']} has {', '.join(row['tasks']) or 'no tasks'}"
         f"{', and cannot load the code of this folder' if row['elsewhere'] else ''}"
-        for row in answer["workers"]
+        for row in sorted(answer["workers"], key=lambda row: str(row["worker"]))
     )
     return (
         f"no worker has {missing}: {there}. Give tasks= the module that defines it; the run is "
