@@ -23,7 +23,7 @@ OF_A_RUN = (
     "Runs.open",
     "Runs.put",
     "Runs.submit",
-    "Core._write_late",
+    "Core.flush",
     "Core._record_then_do",
     "Workers.outcomes",
     "Runs.end",

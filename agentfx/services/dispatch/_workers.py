@@ -8,7 +8,7 @@ from agentfx.jobs import Worker, delivery_of
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RosterRow, Settled
 from agentfx.services._store import Transaction
-from agentfx.services.dispatch._core import Core, Owned, exec_id
+from agentfx.services.dispatch._core import CALL, Core, Owned, exec_id
 from agentfx.services.dispatch._forward import Forward
 from agentfx.services.dispatch._messages import (
     Brings,
@@ -90,29 +90,40 @@ class Workers:
         core = self._core
         core.dispatch.heard(message.worker, core.clock.monotonic())
         label = core.labels.get(message.worker, message.worker)
-        rows: list[EventRow] = []
-        unclaimed = [outcome.job in core.dispatch.unclaimed for outcome in message.outcomes]
+        # What is not open here has its end on record, or its own record is lost and its driver
+        # sends it again, perhaps just now: its worker keeps the outcome until then.
+        opens = [o.job in core.dispatch.jobs or o.job.startswith(CALL) for o in message.outcomes]
+        known = [o for o, is_open in zip(message.outcomes, opens, strict=True) if is_open]
+        others = [o for o, is_open in zip(message.outcomes, opens, strict=True) if not is_open]
         for outcome in message.outcomes:
             core.apply(core.dispatch.ended(message.worker, outcome.start, outcome.job))
-            rows.append(_ended_event(outcome, label, core.clock.wall()))
-        owners = [core.owner_of(outcome.job) for outcome in message.outcomes]
+        rows = [_ended_event(outcome, label, core.clock.wall()) for outcome in known]
+        owners = [core.owner_of(outcome.job) for outcome in known]
 
-        def operation(t: Transaction) -> tuple[list[bool], list[Owned]]:
-            won = self._settle(t, message.outcomes, owners, rows)
-            ended = zip(message.outcomes, owners, won, strict=True)
-            return won, [
-                (owner, owner.settled(t, outcome.job, outcome.outcome, label))
-                for outcome, owner, first in ended
-                if owner is not None and first
-            ]
+        def operation(t: Transaction) -> tuple[list[bool], set[str], list[Owned]]:
+            won = self._settle(t, known, owners, rows)
+            late = {job.id for job in t.jobs.settled([o.job for o in others])} if others else set()
+            return (
+                won,
+                late,
+                [
+                    (owner, owner.settled(t, outcome.job, outcome.outcome, label))
+                    for outcome, owner, first in zip(known, owners, won, strict=True)
+                    if owner is not None and first
+                ],
+            )
 
-        won, afters = await core.durably(operation)
+        won, late, afters = await core.durably(operation)
         core.tell_owners(afters)
-        for outcome, first, kept in zip(message.outcomes, won, unclaimed, strict=True):
-            if kept and not first:
-                continue  # its worker keeps it, and says it again
-            core.to_workers.add_late(exec_id(message.worker), "confirm", outcome.start)
+        for outcome, first in zip(known, won, strict=True):
+            self._confirm(message.worker, outcome)
             self._tell(outcome, first)
+        for outcome in others:
+            if outcome.job in late:
+                self._confirm(message.worker, outcome)
+
+    def _confirm(self, worker: str, outcome: Outcome) -> None:
+        self._core.to_workers.add_late(exec_id(worker), "confirm", outcome.start)
 
     def _settle(
         self,

@@ -51,7 +51,7 @@ class Worker:
     async def hello(self, **more: Any) -> int:
         """Connect, and say what it holds; the generation of the services."""
         self.link = self._kit.host.connect()
-        self._kit.host.register(self.link, f"agentfx::exec::{self.id}", self._hear)
+        self._kit.host.register(self.link, f"agentfx::exec::{self.id}", self.hear)
         answer = await self.ask("worker::hello", **self._greeting(), **more)
         for outcome in list(self.unconfirmed.values()):
             await self.ask("worker::outcomes", outcomes=[outcome])
@@ -73,7 +73,7 @@ class Worker:
         message = {"worker": self.id, **data}
         return await self._kit.host.call_over(self.link, f"agentfx::{name}", message)
 
-    async def _hear(self, message: Any, caller: str | None) -> Any:
+    async def hear(self, message: Any, caller: str | None) -> Any:
         self.generations.append(message["gen"])
         if message.get("ping"):
             if self.silent:

@@ -1,5 +1,7 @@
 """Workers that die, fall silent, lose messages or come back; and services that start again."""
 
+import pytest
+
 from agentfx.jobs import Job
 from tests.services.dispatch.kit import (
     TASK,
@@ -462,6 +464,57 @@ async def test_the_outcome_of_such_a_job_waits_for_its_record(kit: Kit) -> None:
     await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
     assert await driver.settled() == {job().id: DONE}
     assert (one.given, two.given) == ([start_of(job())], [])
+
+
+async def test_such_an_outcome_is_kept_though_it_is_said_before_the_hello(kit: Kit) -> None:
+    (one, two), driver = await running(kit)
+    await kit.execute("DELETE FROM jobs")
+    await kit.restart()
+    driver.connect()
+    await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+    one.link = kit.host.connect()
+    kit.host.register(one.link, f"agentfx::exec::{one.id}", one.hear)
+    await one.end(start_of(job()))
+    await kit.passes(1)
+    assert (list(one.unconfirmed), one.confirmed) == ([start_of(job())], [])
+    await one.hello()
+    await two.hello()
+    await driver.submit(job())
+    await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
+    assert await driver.settled() == {job().id: DONE}
+    assert (one.given, two.given) == ([start_of(job())], [])
+
+
+@pytest.mark.parametrize("greeted", [True, False])
+async def test_an_outcome_that_comes_while_its_job_is_sent_again_counts(
+    kit: Kit, greeted: bool
+) -> None:
+    (one, two), driver = await running(kit)
+    await kit.execute("DELETE FROM jobs")
+    await kit.restart()
+    driver.connect()
+    await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+    await two.hello()
+    one.link = kit.host.connect()
+    kit.host.register(one.link, f"agentfx::exec::{one.id}", one.hear)
+    if greeted:
+        await one.hello()
+        await kit.still()
+    release = await block_writer(kit)
+    submitting = later(driver.submit(job()))
+    await turns()
+    reporting = later(one.end(start_of(job())))
+    await turns()
+    release()
+    await submitting
+    await reporting
+    if not greeted:
+        await one.hello()
+    await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
+    assert await driver.settled() == {job().id: DONE}
+    await kit.passes(4)
+    assert (one.given, two.given) == ([start_of(job())], [])
+    assert not one.unconfirmed
 
 
 async def test_the_roster_forgets_who_left(kit: Kit) -> None:
