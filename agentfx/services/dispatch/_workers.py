@@ -102,7 +102,7 @@ class Workers:
 
         def operation(t: Transaction) -> tuple[list[bool], set[str], list[Owned]]:
             won = self._settle(t, known, owners, rows)
-            late = {job.id for job in t.jobs.settled([o.job for o in others])} if others else set()
+            late = {job.id for job in t.jobs.settled([o.job for o in others])}
             return (
                 won,
                 late,

@@ -475,14 +475,15 @@ async def test_such_an_outcome_is_kept_though_it_is_said_before_the_hello(kit: K
     one.link = kit.host.connect()
     kit.host.register(one.link, f"agentfx::exec::{one.id}", one.hear)
     await one.end(start_of(job()))
-    await kit.passes(1)
-    assert (list(one.unconfirmed), one.confirmed) == ([start_of(job())], [])
     await one.hello()
     await two.hello()
+    await driver.submit(job("2"), job("3"), job("4"))  # a confirmation would go along
+    await eventually(lambda: one.starts)
+    assert (list(one.unconfirmed), one.confirmed) == ([start_of(job())], [])
     await driver.submit(job())
     await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
     assert await driver.settled() == {job().id: DONE}
-    assert (one.given, two.given) == ([start_of(job())], [])
+    assert [*one.given, *two.given].count(start_of(job())) == 1
 
 
 @pytest.mark.parametrize("greeted", [True, False])
