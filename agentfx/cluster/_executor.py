@@ -19,8 +19,6 @@ from agentfx.wire import Json
 _log = logging.getLogger("agentfx")
 UNCONFIRMED_SECONDS = 600.0
 UNCONFIRMED_BYTES = 64 * 1024 * 1024
-ENDING_SECONDS = 1.0
-"""How long a thread may live on when its function has returned."""
 
 FindTask = Callable[[str, str | None], AnyTask | None]
 """Finds a task by its id and the version of the driver's code."""
@@ -118,32 +116,28 @@ class Executor:
 
     async def _run(self, job: str, work: _Work) -> None:
         begun = self._clock.monotonic()
-        stopped = False
+        late = False
         try:
             wire = await self._execute(work)
+            late = _is_late(wire)
             ms = (self._clock.monotonic() - begun) * 1000
             work.outcome, work.ended_at = _for_services(job, wire, ms), self._clock.monotonic()
         except asyncio.CancelledError:
-            stopped = True  # by `Abort`, or because the worker ends
+            pass  # by `Abort`, or because the worker ends
         self._obey(self._holding.ended(job))
         self._clean(job)
         if work.thread is not None and work.thread.is_alive():
-            self._free_after(work.thread, is_asked=stopped)
+            self._free_after(work.thread)
+            if late:  # nobody can end it; else its function has just returned
+                self.stuck.set()
         else:
             self._free()
 
-    def _free_after(self, thread: threading.Thread, *, is_asked: bool) -> None:
-        """A thread cannot be stopped: its slot is free when it ends by itself.
-
-        One that is past its time limit makes this worker stuck. One whose function has just
-        returned lives on for a moment.
-        """
+    def _free_after(self, thread: threading.Thread) -> None:
+        """A thread cannot be stopped: its slot is free when it ends by itself."""
         loop = asyncio.get_running_loop()
 
         def wait() -> None:
-            thread.join(ENDING_SECONDS)
-            if thread.is_alive() and not is_asked:
-                loop.call_soon_threadsafe(self.stuck.set)
             thread.join()
             loop.call_soon_threadsafe(self._free)
 
@@ -229,6 +223,12 @@ def _for_services(job: str, wire: Wire, ms: float) -> Json:
         "error": _one_line(wire),
         "dead": wire.get("err") == "agentfx:TaskError",
     }
+
+
+def _is_late(wire: Wire) -> bool:
+    """Whether a task has run past its time limit."""
+    is_error = wire.get("err") == "agentfx:TaskError"
+    return is_error and bool(orjson.loads(wire["value"])["reason"] == "timeout")
 
 
 def _task_error(task: str, reason: Reason, message: str) -> Wire:
