@@ -220,9 +220,9 @@ function section(name, title, ...children) {
   return h("div", { class: `afx-${name}`, role: "group", "aria-labelledby": id }, h("h3", { id, text: title }), ...children);
 }
 
-/** @param {string} caption @param {string[]} columns */
-function table(caption, columns) {
-  const head = h("tr", {}, ...columns.map((text) => h("th", { scope: "col", text })));
+/** @param {string} caption @param {string[]} columns @param {Record<string, string>} [classes] of columns by name */
+function table(caption, columns, classes = {}) {
+  const head = h("tr", {}, ...columns.map((text) => h("th", { scope: "col", class: classes[text], text })));
   const body = h("tbody");
   const el = h("table", {}, h("caption", { class: "afx-hidden", text: caption }), h("thead", {}, head), body);
   return { el: h("div", { class: "afx-scroll", tabindex: "0", role: "group", "aria-label": caption }, el), body };
@@ -491,7 +491,7 @@ const runs = (path) => path.replace(/^step call\//, "call ").replace(/^step wake
 /** @param {View} view @returns {Section} */
 function workers(view) {
   const store = view.store;
-  const { el: scroll, body } = table("Workers", ["worker", "pid", "runs now", "actions"]);
+  const { el: scroll, body } = table("Workers", ["worker", "pid", "runs now", "actions"], { actions: "afx-acts" });
   const spawn = view.button("Spawn worker", "Spawn a worker", () => ({ op: "spawn" }));
   const help = h("span", { class: "afx-help", text: "Kill ends a process at once (SIGKILL): the agent goes on elsewhere." });
   const el = section("workers", "Workers", scroll, h("div", { class: "afx-acts-row" }, spawn, help));
@@ -513,7 +513,8 @@ function workers(view) {
 /** @param {View} view @returns {Section} */
 function log(view) {
   const store = view.store;
-  const { el: scroll, body } = table("Events, newest first", ["#", "at", "writer", "epoch", "event", "what", "tokens", "cost", "took"]);
+  const numbers = Object.fromEntries(["#", "at", "epoch", "tokens", "cost", "took"].map((name) => [name, "afx-number"]));
+  const { el: scroll, body } = table("Events, newest first", ["#", "at", "writer", "epoch", "event", "what", "tokens", "cost", "took"], numbers);
   const filter = /** @type {HTMLInputElement} */ (h("input", { type: "search", "aria-label": "Filter events", placeholder: "Filter: tool_result, w1, failed …" }));
   const count = h("span", { class: "afx-help", role: "status" });
   const tools = h("div", { class: "afx-filter" }, filter, count);

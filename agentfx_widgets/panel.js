@@ -31,6 +31,7 @@ const MARK_STATES = /** @type {Record<string, string>} */ ({
   x: "dead", c: "cancelled",
 });
 const STRIP_CELLS = 100;
+const SHOWN_ITEMS = 24; // of a fan-out, without pages; as the kernel's side has it
 const PAGE = 50;
 const SLICE_MS = 12;
 const BUSY_AFTER_MS = 2000;
@@ -692,7 +693,7 @@ function tree(view) {
   function more(item, key, row) {
     const shown = (children.get(key) ?? []).length, count = row.count ?? 0;
     let li = /** @type {HTMLElement | null} */ (item.group.querySelector(":scope > .afx-more"));
-    if (shown >= count) return li?.remove();
+    if (shown >= count || count <= SHOWN_ITEMS) return li?.remove();
     if (!li) {
       const number = /** @type {HTMLInputElement} */ (h("input", { type: "number", min: "0", max: String(count - 1), value: "0", "aria-label": "Number of an item" }));
       const go = h("button", { type: "button", text: "Show items from there" });

@@ -14,14 +14,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(240)]
 SETUP = """
 %load_ext agentfx
 import asyncio
+from pathlib import Path
 from typing import Literal
 import agentfx as fx
 from agentfx import harness
 from agentfx.harness import StubModel, approved, results_of, text, tool_use
 
+gate = Path("gate").absolute()
+
 @fx.task("shop::price")
 async def price(item: str) -> int:
-    await asyncio.sleep(3.0)
+    while not gate.exists():
+        await asyncio.sleep(0.05)
     return len(item)
 
 @fx.action("shop::pay")
@@ -118,6 +122,7 @@ def test_its_worker_is_killed_by_a_click_and_the_answer_comes(
     )
     assert notebook.is_running(1)
     notebook.shot(shots / "agent-hand-off.png", 1)
+    (lab.root / "agent-kill" / "gate").touch()
     notebook.until_done(1)
     expect(panel.locator("li[data-type=answer]").last).to_contain_text("<b>5</b>")
     expect(panel.locator(".afx-facts")).to_contain_text("2 model calls")
@@ -126,6 +131,7 @@ def test_its_worker_is_killed_by_a_click_and_the_answer_comes(
 def test_the_live_log_is_filtered(lab: Lab, page: Page, axe: str) -> None:
     cells = ("%log --live", "answer = %ask look up pears")
     notebook = open_in(page, lab, "agent-log", SETUP, *cells)
+    (lab.root / "agent-log" / "gate").touch()
     run_all(notebook)
     notebook.until_done(2)
     rows = notebook.panel(1).locator("tbody tr")

@@ -84,6 +84,7 @@ MOST_A_SECOND = 17
 """Fifteen diffs, one at the edge, and one when the run ends."""
 
 
+@pytest.mark.timeout(400)
 def test_a_panel_is_told_a_few_times_a_second_whatever_the_run_does(kernel: Kernel) -> None:
     ran = kernel.run(MANY, cell="many")
     assert kernel.value("[len(part) for part in result.value]") == "[20, 300]"
