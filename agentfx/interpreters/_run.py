@@ -258,6 +258,7 @@ class RunDriver:
         """See `Listener.refused`."""
         if self._interrupt is not None and not self._interrupt.done():
             self._interrupt.set_exception(error)
+            self._interrupt.exception()  # nobody waits for it when the run has just ended
 
     def _wake(self) -> None:
         if self._interrupt is not None and not self._interrupt.done():

@@ -1,5 +1,7 @@
 """A run goes on where its driver died: at every call that the driver makes."""
 
+import asyncio
+import gc
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +18,7 @@ from agentfx.interpreters import (
     OtherProgramError,
     RunDriver,
     RunEnd,
+    RunEndedError,
     RunState,
     TooManyStepsError,
 )
@@ -132,6 +135,20 @@ async def test_a_finished_run_gives_its_recorded_exit() -> None:
     ran.clear()
     assert await _drive(backend, story()) == first
     assert not ran
+
+
+def test_a_driver_that_is_refused_after_its_end_has_ended_well() -> None:
+    said: list[dict[str, Any]] = []
+
+    async def ended_and_refused() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        driver = RunDriver(Mortal(), "run", work(1), None, None, StepClock())
+        assert await driver.run() == fx.Ok(10)
+        driver.refused(RunEndedError("run"))
+
+    asyncio.run(ended_and_refused())
+    gc.collect()
+    assert said == []
 
 
 async def test_a_value_without_a_json_form_comes_back_by_a_replay() -> None:
