@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import agentfx as fx
 from agentfx.algebra import AnyEffect
 from agentfx.interpreters import TooManyStepsError, ValueNotStorableError, _scope
-from agentfx.interpreters._collect import MOST_BACKLOG
+from agentfx.interpreters._reading import MOST_BACKLOG
 from tests.streams.clock import ManualClock
 from tests.streams.conftest import Run
 
