@@ -12,7 +12,7 @@ from typing import Any
 
 from agentfx._clock import Clock
 from agentfx.backends import CallError, Connection, LinkLostError
-from agentfx.cluster._functions import Registry
+from agentfx.cluster._registry import Registry
 from agentfx.services import (
     DEFAULT_NAMESPACE,
     Binding,

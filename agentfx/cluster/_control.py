@@ -20,14 +20,14 @@ class ControlError(AgentfxError):
 
 
 @dataclass(eq=False, slots=True)
-class Session:
+class User:
     """One connection to the supervisor."""
 
     attached: bool = False
     said_goodbye: bool = False
 
 
-Serve = Callable[[Session, dict[str, Any]], Awaitable[Any]]
+Serve = Callable[[User, dict[str, Any]], Awaitable[Any]]
 
 
 class ControlServer:
@@ -39,9 +39,9 @@ class ControlServer:
         left: Called when a connection has closed.
     """
 
-    def __init__(self, path: Path, serve: Serve, left: Callable[[Session], None]) -> None:
+    def __init__(self, path: Path, serve: Serve, left: Callable[[User], None]) -> None:
         self._path, self._serve, self._left = path, serve, left
-        self._sessions: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -52,32 +52,32 @@ class ControlServer:
     async def stop(self) -> None:
         """Stop listening, and close what is open."""
         self._server.close()
-        for session in list(self._sessions):
-            session.cancel()
+        for connection in list(self._connections):
+            connection.cancel()
         self._path.unlink(missing_ok=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         me = asyncio.current_task()
         if me is not None:
-            self._sessions.add(me)
-            me.add_done_callback(self._sessions.discard)
-        session = Session()
+            self._connections.add(me)
+            me.add_done_callback(self._connections.discard)
+        user = User()
         try:
             async with asyncio.TaskGroup() as group:
                 while line := await reader.readline():
-                    group.create_task(self._answer(session, writer, line))
+                    group.create_task(self._answer(user, writer, line))
         finally:
             writer.close()
-            self._left(session)
+            self._left(user)
 
-    async def _answer(self, session: Session, writer: asyncio.StreamWriter, line: bytes) -> None:
+    async def _answer(self, user: User, writer: asyncio.StreamWriter, line: bytes) -> None:
         request = json.loads(line)
         answer: dict[str, Any] = {"id": request.get("id")}
         if request.get("op") == "goodbye":
-            session.said_goodbye = True
+            user.said_goodbye = True
         else:
             try:
-                answer["result"] = await self._serve(session, request)
+                answer["result"] = await self._serve(user, request)
             except ControlError as error:
                 answer["error"] = str(error)
         with suppress(ConnectionError):

@@ -12,19 +12,19 @@ from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
 from agentfx.backends import CallError, Connection, ConnectionFailedError, LinkLostError
 from agentfx.cluster._home import Home
-from agentfx.cluster._nursery import Child, Nursery
+from agentfx.cluster._nursery import Child, Nursery, end
 from agentfx.cluster._options import BROKEN, INFO, REFUSED, SERVED, EngineOptions, ServicesOptions
 from agentfx.cluster._port import free_port
+from agentfx.cluster._restarts import MOST_FAILURES, delay_seconds, failures_after
 from agentfx.engine import load_config
 
 PING_SECONDS = 1.0
 PINGS_MISSED = 5
 START_POLL_SECONDS = 0.02
+END_SECONDS = 5.0
 START_FAILURES = 3
 SERVED_FAILURES = 4
 """As if an engine that has served, and ends, had failed at most so often: it waits a second."""
-RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
-STEADY_SECONDS = 10.0
 
 
 class CoreRefusedError(AgentfxError):
@@ -63,7 +63,6 @@ class CoreKeeper:
 
     Attributes:
         connection: To the engine, once there is one.
-        core: None where the engine has services of somebody else.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class CoreKeeper:
         self.url, self.token, self.embedded = url, token, url is None
         self._over, self._spawn = over, spawn
         self.connection: Connection | None = None
-        self.core: _Core | None = None
+        self._process: _Core | None = None
         self._started = False
 
     async def start(self, nursery: Nursery) -> None:
@@ -117,8 +116,8 @@ class CoreKeeper:
         self.url = f"ws://127.0.0.1:{port}"
 
     async def _keep_core(self) -> None:
-        self.core = _Core(await self._fork_core())
-        self._spawn(self._restart(self.core))
+        self._process = _Core(await self._fork_core())
+        self._spawn(self._restart(self._process))
 
     async def _fork_core(self) -> Child:
         assert self.url is not None  # noqa: S101 - set before
@@ -137,9 +136,9 @@ class CoreKeeper:
                 name = f"supervisor.{token_hex(4)}"
                 return await Connection.connect(self.url, self.token, name)
             except ConnectionFailedError:
-                if self.core is not None and self.core.refused:
+                if self._process is not None and self._process.refused:
                     raise CoreRefusedError from None
-                if self.core is None or self._does_not_start(self.core):
+                if self._process is None or self._does_not_start(self._process):
                     raise
                 await self._clock.sleep(START_POLL_SECONDS)
 
@@ -151,9 +150,9 @@ class CoreKeeper:
             CoreRefusedError: Ours cannot start; they have said why.
         """
         while not await self._answers():
-            if self.core is not None and self.core.refused:
+            if self._process is not None and self._process.refused:
                 raise CoreRefusedError
-            if self.core is not None and self._does_not_start(self.core):
+            if self._process is not None and self._does_not_start(self._process):
                 raise ConnectionFailedError(f"the services for {self.url} do not start")
             await self._clock.sleep(START_POLL_SECONDS)
 
@@ -175,32 +174,32 @@ class CoreKeeper:
             if self._over.is_set():
                 return
             if status == SERVED:
-                self.core = None
+                self._process = None
                 return
             if status == REFUSED and not self._started:
                 core.refused = True  # it never ran: nothing is gained by trying again
                 return
-            steady = self._clock.monotonic() - started > STEADY_SECONDS or status == BROKEN
-            core.failures = 0 if steady else core.failures + 1
+            ran_seconds = self._clock.monotonic() - started
+            core.failures = 0 if status == BROKEN else failures_after(core.failures, ran_seconds)
             if core.served:  # it starts, and something ends it: everybody waits for it
                 core.failures = min(core.failures, SERVED_FAILURES)
-            elif core.failures > len(RESTART_DELAYS):
+            elif core.failures > MOST_FAILURES:
                 self._over.set()  # it does not start: the log says why
                 return
-            await self._clock.sleep(RESTART_DELAYS[max(core.failures - 1, 0)])
+            await self._clock.sleep(delay_seconds(core.failures))
             core.missed, core.served = 0, False
             core.child = await self._fork_core()
 
     def _link_changed(self, is_open: bool) -> None:
         """On the SDK's thread."""
-        if is_open and self.embedded and self.core is not None:
-            self.core.served = True
+        if is_open and self.embedded and self._process is not None:
+            self._process.served = True
 
     async def _ping(self) -> None:
         """Kill an engine, or services, that are there and do not answer; they start again."""
         while True:
             await self._clock.sleep(PING_SECONDS)
-            core, connection = self.core, self.connection
+            core, connection = self._process, self.connection
             if core is None or connection is None:
                 return
             if await self._answers():
@@ -211,8 +210,20 @@ class CoreKeeper:
                 core.missed = 0
                 core.child.signal(signal.SIGKILL)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None where the engine has services of somebody else."""
+        return None if self._process is None else self._process.child.pid
+
     def kill(self) -> None:
         """Kill it, as somebody has asked; it is started again."""
-        if self.core is not None:
-            self.core.failures = 0  # asked for: no sign that it cannot start
-            self.core.child.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.failures = 0  # asked for: no sign that it cannot start
+            self._process.child.signal(signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Let go of the engine, then end the process."""
+        if self.connection is not None:
+            await self.connection.close()
+        if self._process is not None:
+            await end([self._process.child], END_SECONDS)

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,3 +124,14 @@ class Nursery:
         self._writer.close()
         os.close(self._leash)
         await asyncio.to_thread(self._server.wait)
+
+
+async def end(children: Sequence[Child], seconds: float) -> None:
+    """Let processes end by themselves, and kill those that are left after some seconds."""
+    for child in children:
+        child.signal(signal.SIGTERM)
+    waiting = [child.ended for child in children if not child.ended.done()]
+    if waiting:
+        await asyncio.wait(waiting, timeout=seconds)
+    for child in children:
+        child.kill()

@@ -4,53 +4,22 @@ Every display of a conversation is made of its tables: `session` (one row), `tal
 and done, in the order of keys), `held` (calls that wait for a person), `workers` and `log`.
 """
 
-import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from agentfx.harness import LogEvent, Status, text_of
 from agentfx.harness import log_rows as rows_of_log
-from agentfx.notebook._approval import fields_of
 from agentfx.notebook._log import plain
 from agentfx.notebook._roster import Roster
 from agentfx.notebook._tables import Diff, Row, Snapshot, Tables
+from agentfx.notebook._tool_calls import Fields, ToolCalls, json_text
 
-Fields: TypeAlias = Mapping[str, Any]
 KEPT_LOG = 1000
 LIVE = "99999999"
 """Key of what is being said now: behind everything that is on record."""
 _ENDS = ("refused", "limit_reached", "step_failed", "cancelled")
 WORDS_CHARACTERS = 200_000
-_OPEN = ("held", "queued", "running", "moved")
-
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call, and how it went so far."""
-
-    key: str
-    name: str
-    input: Fields
-    state: str = "queued"
-    worker: str = ""
-    began: float | None = None
-    took_ms: float | None = None
-    result: str = ""
-    decided: str = ""
-    output: list[str] = field(default_factory=list[str])
-    moves: list[Row] = field(default_factory=list[Row])
-
-    def row(self, call: str) -> Row:
-        arguments = ", ".join(f"{k}={_json(v)}" for k, v in self.input.items())
-        row: Row = {
-            "type": "call", "call": call, "name": self.name, "arguments": plain(arguments),
-            "state": self.state, "worker": self.worker, "result": plain(self.result),
-            "ms": self.took_ms, "decided": plain(self.decided), "moves": list(self.moves),
-            "output": list(self.output),
-        }  # fmt: skip
-        return {name: value for name, value in row.items() if value not in (None, "", [])}
 
 
 class Talk:
@@ -68,8 +37,7 @@ class Talk:
         self._lock = threading.RLock()
         self._tables = Tables()
         self._roster = Roster()
-        self._calls: dict[str, _Call] = {}
-        self._tools: Mapping[str, Fields] = {}
+        self._calls = ToolCalls(self._tables, first)
         self._began: dict[str, float] = {}
         self._logged: list[str] = []
         self._models: dict[str, float] = {}
@@ -89,7 +57,8 @@ class Talk:
         with self._lock:
             for event in events:
                 self._head = event.seq
-                getattr(self, f"_on_{event.kind}", self._on_other)(event)
+                if not self._calls.apply(event):
+                    getattr(self, f"_on_{event.kind}", self._on_other)(event)
             for number, row in zip(events, rows_of_log(events, self._began), strict=True):
                 if number.seq >= self.first:
                     self._log(row)
@@ -167,14 +136,12 @@ class Talk:
     def tool(self, call: str) -> Fields | None:
         """The tool of a call, as the session was opened with it."""
         with self._lock:
-            known = self._calls.get(call)
-            return None if known is None else self._tools.get(known.name)
+            return self._calls.tool(call)
 
     def arguments(self, call: str) -> Fields:
         """What the model asked for in a call."""
         with self._lock:
-            known = self._calls.get(call)
-            return {} if known is None else known.input
+            return self._calls.arguments(call)
 
     @property
     def head(self) -> int:
@@ -185,7 +152,7 @@ class Talk:
     def held(self) -> list[str]:
         """Calls that wait for a person, the oldest first."""
         with self._lock:
-            return [call for call, known in self._calls.items() if known.state == "held"]
+            return self._calls.held()
 
     def _flush(self) -> None:
         self._roster.flush(self._tables)
@@ -197,7 +164,7 @@ class Talk:
     def _on_session_started(self, event: LogEvent) -> None:
         body = event.body
         self._row.update(agent=body["agent"], model=body["model"].get("name"))
-        self._tools = {tool["name"]: tool for tool in body.get("tools", ())}
+        self._calls.tools = {tool["name"]: tool for tool in body.get("tools", ())}
 
     def _on_forked(self, event: LogEvent) -> None:
         settings = event.body.get("settings")
@@ -209,7 +176,7 @@ class Talk:
 
     def _on_user_message(self, event: LogEvent) -> None:
         content = event.body.get("content")
-        text = content if isinstance(content, str) else _json(content)
+        text = content if isinstance(content, str) else json_text(content)
         self._put(event, {"type": "user", "text": _words(text), "by": event.writer})
 
     def _on_model_call(self, event: LogEvent) -> None:
@@ -234,47 +201,7 @@ class Talk:
         if words or thinking:
             self._put(event, _with_thinking(row, thinking))
         for number, call in enumerate(body.get("calls", ())):
-            known = _Call(f"{event.seq:08d}.{number:03d}", call["name"], call["input"])
-            self._calls[call["call"]] = known
-            self._show(call["call"])
-
-    def _on_approval_requested(self, event: LogEvent) -> None:
-        call = self._known(event)
-        call.state = "held"
-        self._show(event.body["call"])
-
-    def _on_approved(self, event: LogEvent) -> None:
-        call = self._known(event)
-        call.state = "queued"
-        call.decided = f"approved by {event.writer}"
-        if event.body.get("edited"):
-            call.decided += f", with {_json(event.body['arguments'])}"
-        self._show(event.body["call"])
-
-    def _on_rejected(self, event: LogEvent) -> None:
-        call = self._known(event)
-        call.decided = f"rejected by {event.writer} {event.body.get('reason', '')}".rstrip()
-        self._show(event.body["call"])
-
-    def _on_tool_started(self, event: LogEvent) -> None:
-        call = self._known(event)
-        if call.moves and "to" not in call.moves[-1]:
-            call.moves[-1] = {**call.moves[-1], "to": event.writer}
-        elif event.body["delivery"] > 1 and call.worker and not call.moves:
-            call.moves.append({"from": call.worker, "to": event.writer})
-        call.state, call.worker, call.began = "running", event.writer, event.at
-        self._show(event.body["call"])
-
-    def _on_tool_result(self, event: LogEvent) -> None:
-        body = event.body
-        call = self._known(event)
-        call.state = "failed" if body["is_error"] else "done"
-        if body.get("by") == "rejection":
-            call.state = "rejected"
-        call.result = str(body["content"])
-        if call.began is not None:
-            call.took_ms = round((event.at - call.began) * 1000, 1)
-        self._show(body["call"])
+            self._calls.asked(call["call"], f"{event.seq:08d}.{number:03d}", call)
 
     def _on_usage(self, event: LogEvent) -> None:
         body = event.body
@@ -307,7 +234,7 @@ class Talk:
     def _on_other(self, event: LogEvent) -> None:
         if event.kind in _ENDS:
             said = event.body.get("limit") or event.body.get("error") or event.body.get("reason")
-            text = f"{event.kind.replace('_', ' ')}: {said or _json(event.body)}"
+            text = f"{event.kind.replace('_', ' ')}: {said or json_text(event.body)}"
             self._put(event, {"type": "note", "tone": "failed", "text": plain(text)})
 
     # Rows
@@ -315,24 +242,6 @@ class Talk:
     def _put(self, event: LogEvent, row: Row) -> None:
         if event.seq >= self.first:
             self._tables.put("talk", f"{event.seq:08d}", {**row, "seq": event.seq})
-
-    def _known(self, event: LogEvent) -> _Call:
-        body = event.body
-        key = f"{event.seq:08d}"
-        named = _Call(key, str(body.get("name", "a tool")), body.get("input", {}))
-        return self._calls.setdefault(body["call"], named)
-
-    def _show(self, call: str) -> None:
-        known = self._calls[call]
-        shown = int(known.key.partition(".")[0]) >= self.first
-        if known.state == "held":
-            tool = self._tools.get(known.name)
-            fields = [] if tool is None else fields_of(tool, known.input)
-            self._tables.put("held", call, {"name": known.name, "fields": fields})
-        else:
-            self._tables.drop("held", call)
-        if shown or known.state == "held":
-            self._tables.put("talk", known.key, known.row(call))
 
     def _log(self, row: Fields) -> None:
         key = f"{row['seq']:08d}"
@@ -351,47 +260,36 @@ class Talk:
     def _moved(self, kind: str, row: Fields) -> None:
         path = str(row.get("path") or "")
         sort, _, name = path.partition("/")
-        if kind == "output" and sort == "call" and name in self._calls:
-            self._calls[name].output.append(plain(row.get("label") or "").rstrip("\n"))
-            self._show(name)
+        if kind == "output" and sort == "call":
+            self._calls.printed(name, str(row.get("label") or ""))
         elif kind == "job_lost":
             self._losses[path] = row
-            if sort == "call" and name in self._calls:
-                self._call_lost(name, str(row.get("worker") or "?"))
+            worker = str(row.get("worker") or "?")
+            if sort == "call":
+                self._calls.lost(name, worker)
             elif sort == "wake":
-                self._tables.put("talk", f"{self._head:08d}.9{name}", {
-                    "type": "note", "tone": "again",
-                    "text": f"{row.get('worker')} was lost in the middle of a step",
-                })  # fmt: skip
+                self._say_again(name, f"{worker} was lost in the middle of a step")
         elif kind == "job_requeued" and path in self._losses:
             self._losses[path] = {**self._losses[path], "requeued": row["at"]}
         elif kind == "job_started" and path in self._losses:
-            self._handed_on(sort, name, self._losses.pop(path), row)
+            move = _move(self._losses.pop(path), row)
+            if sort == "call":
+                self._calls.moved(name, move)
+            elif sort == "wake":
+                self._say_again(name, "the step goes on", moves=[move])
 
-    def _call_lost(self, name: str, worker: str) -> None:
-        known = self._calls[name]
-        # The log and the jobs' events come by two ways: its next start may be known already.
-        if known.moves and known.moves[-1]["from"] == worker:
-            return
-        known.moves.append({"from": worker})
-        known.state = "moved" if known.state in _OPEN else known.state
-        self._show(name)
+    def _say_again(self, step: str, text: str, **more: Any) -> None:
+        row = {"type": "note", "tone": "again", "text": text, **more}
+        self._tables.put("talk", f"{self._head:08d}.9{step}", row)
 
-    def _handed_on(self, sort: str, name: str, lost: Fields, row: Fields) -> None:
-        requeued = lost.get("requeued", lost["at"])
-        noticed = float(lost.get("ms") or 0.0) + (requeued - lost["at"]) * 1000
-        move = {
-            "from": lost.get("worker") or "?", "to": row.get("worker") or "?",
-            "noticed_ms": round(noticed, 1), "waited_ms": round((row["at"] - requeued) * 1000, 1),
-        }  # fmt: skip
-        if sort == "call" and name in self._calls:
-            known = self._calls[name]
-            known.moves[-1:] = [move]
-            self._show(name)
-        elif sort == "wake":
-            self._tables.put("talk", f"{self._head:08d}.9{name}", {
-                "type": "note", "tone": "again", "text": "the step goes on", "moves": [move],
-            })  # fmt: skip
+
+def _move(lost: Fields, started: Fields) -> Row:
+    requeued = lost.get("requeued", lost["at"])
+    noticed = float(lost.get("ms") or 0.0) + (requeued - lost["at"]) * 1000
+    return {
+        "from": lost.get("worker") or "?", "to": started.get("worker") or "?",
+        "noticed_ms": round(noticed, 1), "waited_ms": round((started["at"] - requeued) * 1000, 1),
+    }  # fmt: skip
 
 
 def _words(text: str) -> str:
@@ -407,7 +305,3 @@ def _state(status: Status) -> str:
     if status.busy:
         return "waiting" if status.due_at is not None else "running"
     return "held" if status.held else "idle"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from agentfx._clock import Clock
 from agentfx.backends import CallError, Connection
+from agentfx.services import DEFAULT_NAMESPACE
 from agentfx.wire import Json
 
 BOUND_POLL_SECONDS = 0.005
@@ -26,7 +27,7 @@ class Registry:
 
     def has(self, name: str) -> bool:
         """Whether somebody else has a function or a trigger type of this id."""
-        return ("default", name) in self._others or name in self._types
+        return (DEFAULT_NAMESPACE, name) in self._others or name in self._types
 
     async def read(self) -> None:
         """Ask for all functions and trigger types."""
@@ -37,7 +38,7 @@ class Registry:
 
     def _take(self, rows: Json) -> None:
         now = {
-            (row.get("namespace") or "default", row["function_id"])
+            (row.get("namespace") or DEFAULT_NAMESPACE, row["function_id"])
             for row in rows
             if not self._is_ours(row)
         }
