@@ -1,27 +1,35 @@
 """Cells in a real kernel, without a browser."""
 
+import asyncio
 import os
 import time
 from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.notebook.kernel import Kernel, started_kernel
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
 
-SETUP = "%load_ext agentfx\nimport agentfx as fx, asyncio"
+SETUP = "%load_ext agentfx\nimport agentfx as fx, asyncio\nfrom pathlib import Path"
 SLOW = """%%run_dist -o result {options}
 @fx.task("docs::fetch")
 async def fetch(n: int) -> int:
     await asyncio.sleep({seconds})
-    return {returned}
+{gated}    return {returned}
 
 fetch.for_each(range({items}), concurrency=4).map(sum).named("total")
 """
-
+AT_GATE = """\
+    if n >= 4:
+        Path("{gate}-reached").touch()
+        while not Path("{gate}").exists():
+            await asyncio.sleep(0.01)
+"""
 GATED = """%%run_dist -o result
 from pathlib import Path
 
@@ -35,8 +43,24 @@ wait({gate!r})
 """
 
 
-def slow(*, items: int = 8, seconds: float = 0.3, returned: str = "n", options: str = "") -> str:
-    return SLOW.format(items=items, seconds=seconds, returned=returned, options=options)
+def slow(
+    *,
+    items: int = 8,
+    seconds: float = 0.01,
+    returned: str = "n",
+    options: str = "",
+    gate: Path | None = None,
+) -> str:
+    """A cell; with a gate, items from the fifth on end only once that file is there."""
+    gated = "" if gate is None else AT_GATE.format(gate=gate)
+    return SLOW.format(
+        items=items, seconds=seconds, returned=returned, options=options, gated=gated
+    )
+
+
+def until_reached(gate: Path) -> None:
+    """Wait until some items are done, and one waits before its gate."""
+    asyncio.run(eventually(gate.with_name(f"{gate.name}-reached").exists, 45.0))
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +165,9 @@ def test_what_is_left_without_a_widget_is_the_end_of_the_run(kernel: Kernel) -> 
 
 
 def test_a_changed_cell_runs_its_new_code(kernel: Kernel) -> None:
-    kernel.run(slow(items=3, seconds=0.01), cell="c")
+    kernel.run(slow(items=3), cell="c")
     assert kernel.value("result") == "Ok(value=3)"
-    kernel.run(slow(items=3, seconds=0.01, returned="n * 10"), cell="c")
+    kernel.run(slow(items=3, returned="n * 10"), cell="c")
     assert kernel.value("result") == "Ok(value=30)"
 
 
@@ -157,14 +181,14 @@ def test_a_task_that_was_defined_anew_in_another_cell_is_used(kernel: Kernel) ->
     assert kernel.value("result") == "Ok(value='new')"
 
 
-def test_interrupt_stops_watching_and_not_the_run(kernel: Kernel) -> None:
-    cell = kernel.start(slow(items=12, seconds=0.4), cell="d")
+def test_interrupt_stops_watching_and_not_the_run(kernel: Kernel, folder: Path) -> None:
+    gate = folder / "interrupted"
+    cell = kernel.start(slow(items=12, gate=gate), cell="d")
     kernel.open_panel()
-    time.sleep(0.5)
-    begun = time.monotonic()
+    until_reached(gate)
     kernel.interrupt()
-    ran = kernel.collect(cell)
-    assert time.monotonic() - begun < 1.0
+    ran = kernel.collect(cell)  # it ends, and the run cannot have
+    gate.touch()
     assert ran.status == "ok", ran.error
     assert "stopped watching; run " in ran.text
     run_id = ran.text.split("stopped watching; run ")[1].split()[0]
@@ -175,13 +199,15 @@ def test_interrupt_stops_watching_and_not_the_run(kernel: Kernel) -> None:
     assert kernel.value("list(told['type']).count('job_done')") == "12"
 
 
-def test_the_same_cell_goes_on_with_the_run_it_left(kernel: Kernel) -> None:
-    source = slow(items=12, seconds=0.4)
+def test_the_same_cell_goes_on_with_the_run_it_left(kernel: Kernel, folder: Path) -> None:
+    gate = folder / "left"
+    source = slow(items=12, gate=gate)
     cell = kernel.start(source, cell="e")
     kernel.open_panel()
-    time.sleep(0.5)
+    until_reached(gate)
     kernel.interrupt()
     kernel.collect(cell)
+    gate.touch()
     ran = kernel.run(source, cell="e")
     assert "this cell's unfinished run" in ran.text
     assert kernel.value("result") == "Ok(value=66)"
@@ -189,25 +215,25 @@ def test_the_same_cell_goes_on_with_the_run_it_left(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("around", ["%%time\n", "%%capture captured\n"])
 def test_under_another_magic_the_cell_blocks_and_still_works(kernel: Kernel, around: str) -> None:
-    kernel.run(around + slow(items=2, seconds=0.01), cell="f")
+    kernel.run(around + slow(items=2), cell="f")
     assert kernel.value("result") == "Ok(value=1)"
 
 
 def test_it_can_be_used_where_nothing_is_awaited(kernel: Kernel) -> None:
     kernel.run("%autoawait off")
-    kernel.run(slow(items=2, seconds=0.01), cell="g")
+    kernel.run(slow(items=2), cell="g")
     kernel.run("%autoawait on")
     inside = "def f():\n    return get_ipython().run_line_magic('run_memory', 'program')\nf()"
     kernel.run("program = fx.succeed(7)")
     assert kernel.run(inside).shown[-1]["text/plain"] == "Ok(value=7)"
 
 
-def test_a_run_can_be_left_to_itself(kernel: Kernel) -> None:
-    begun = time.monotonic()
-    kernel.run(slow(items=8, seconds=0.5, options="--detach"), cell="h")
-    assert time.monotonic() - begun < 0.9
+def test_a_run_can_be_left_to_itself(kernel: Kernel, folder: Path) -> None:
+    gate = folder / "detached"
+    kernel.run(slow(options="--detach", gate=gate), cell="h")  # it ends, and the run cannot have
     shown = kernel.run("result").shown[-1]
     assert "running" in shown["text/html"]
+    gate.touch()
     assert kernel.run("await result.result()").shown[-1]["text/plain"] == "Ok(value=28)"
 
 
@@ -260,14 +286,15 @@ def test_loading_again_and_taking_away(folder: Path) -> None:
 
 
 def test_the_kernel_dies_and_the_cell_goes_on(folder: Path) -> None:
-    source = slow(items=12, seconds=0.4)
+    gate = folder / "restarted"
+    source = slow(items=12, gate=gate)
     with started_kernel(folder / "restart") as kernel:
         kernel.run(SETUP)
-        cell = kernel.start(source, cell="cell-1")
+        kernel.start(source, cell="cell-1")
         kernel.open_panel()
-        time.sleep(1.0)
+        until_reached(gate)
         kernel.restart()
-        del cell
+        gate.touch()
         kernel.run(SETUP)
         ran = kernel.run(source, cell="cell-1")
         assert "this cell's unfinished run" in ran.text
@@ -284,7 +311,7 @@ def test_a_second_kernel_uses_the_cluster_and_keeps_it(folder: Path) -> None:
         with started_kernel(place) as first:
             first.run(SETUP)
             first.run("%agentfx up")
-            first.run(slow(items=2, seconds=0.01), cell="x")
+            first.run(slow(items=2), cell="x")
             second.run(SETUP)
             second.run("%agentfx up")
             assert listed(second, "runs", "id") == listed(first, "runs", "id") != []
@@ -292,13 +319,10 @@ def test_a_second_kernel_uses_the_cluster_and_keeps_it(folder: Path) -> None:
             assert listed(second, "workers", "label") == labels
         time.sleep(0.5)
         assert listed(second, "workers", "label") == labels
-        second.run(slow(items=2, seconds=0.01), cell="y")
+        second.run(slow(items=2), cell="y")
         pids = [int(pid) for pid in listed(second, "workers", "pid")]
         second.run("%agentfx down")
-    deadline = time.monotonic() + 5
-    while any(_is_there(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(_is_there(pid) for pid in pids)
+    asyncio.run(eventually(lambda: not any(map(_is_there, pids))))
 
 
 def listed(kernel: Kernel, magic: str, column: str) -> list[str]:
