@@ -114,7 +114,7 @@ async def _until_tool_runs(session: Session) -> None:
 def _start_worker(name: str, model: ModelName, home: str) -> subprocess.Popen[bytes]:
     log = Home.of(home).log.open("ab")
     with log:
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(  # noqa: S603 - our own command
             [
                 sys.executable, "-m", "agentfx", "harness", "--model", model, "--name", name,
                 "--home", home,

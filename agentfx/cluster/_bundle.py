@@ -77,7 +77,7 @@ def load_bundle(home: Home, version: str) -> dict[str, AnyTask]:
         found: dict[str, AnyTask] = {}
         for module in content["modules"]:
             found.update(tasks_of(module))
-        for task in pickle.loads(content["tasks"]):  # noqa: S301
+        for task in pickle.loads(content["tasks"]):  # noqa: S301 - from the same file
             found[task.id] = task
     except Exception as error:
         raise BundleError(

@@ -47,7 +47,7 @@ class ControlServer:
         """Begin to listen."""
         self._path.unlink(missing_ok=True)  # the home's lock is ours: what is there is left over
         self._server = await asyncio.start_unix_server(self._accept, self._path)
-        os.chmod(self._path, 0o600)  # noqa: PTH101
+        os.chmod(self._path, 0o600)  # noqa: PTH101 - a socket's path, not opened
 
     async def stop(self) -> None:
         """Stop listening, and close what is open."""

@@ -130,7 +130,7 @@ class CoreKeeper:
         return await self._fork("engine", options)
 
     async def _connect(self) -> Connection:
-        assert self.url is not None  # noqa: S101
+        assert self.url is not None  # noqa: S101 - set before
         while True:
             try:
                 name = f"supervisor.{token_hex(4)}"
@@ -157,7 +157,7 @@ class CoreKeeper:
             await self._clock.sleep(START_POLL_SECONDS)
 
     async def _answers(self) -> bool:
-        assert self.connection is not None  # noqa: S101
+        assert self.connection is not None  # noqa: S101 - set before
         try:
             await self.connection.call(INFO, {}, timeout_seconds=PING_SECONDS)
         except (CallError, LinkLostError):

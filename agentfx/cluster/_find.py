@@ -97,7 +97,7 @@ def _spawn(
     home: Home, url: str | None, token: str | None, config: str | None
 ) -> subprocess.Popen[bytes]:
     with home.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - our own module
             [
                 sys.executable, "-m", "agentfx.cluster._supervisor",
                 str(home.path), url or "", token or "", config or "",

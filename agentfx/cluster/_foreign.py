@@ -133,5 +133,6 @@ def run_foreign(options: ForeignOptions) -> int:
         os.killpg(0, number)
 
     signal.signal(signal.SIGTERM, pass_on)
+    # What the manifest of the user's own worker says.
     command: list[Any] = ["/bin/sh", "-c", options.command]
     return subprocess.Popen(command, cwd=options.folder, env=environment).wait()  # noqa: S603

@@ -70,7 +70,7 @@ class Nursery:
         # The only write end stays here: when this process ends, every reader sees its end.
         leash_read, self._leash = os.pipe()
         with self._log.open("ab") as log:
-            self._server = subprocess.Popen(  # noqa: S603
+            self._server = subprocess.Popen(  # noqa: S603 - our own module
                 [
                     sys.executable, "-m", "agentfx.cluster._fork_server",
                     str(theirs.fileno()), str(leash_read),

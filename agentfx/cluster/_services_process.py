@@ -250,4 +250,4 @@ class _Server:
 
 
 def _say(text: str) -> None:
-    print(f"agentfx services: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"agentfx services: {text}", file=sys.stderr, flush=True)  # noqa: T201 - into its log

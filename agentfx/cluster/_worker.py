@@ -232,7 +232,7 @@ def _imported(module: str) -> dict[str, AnyTask]:
     except Exception as error:
         raise BundleError(
             f"cannot import {module}, whose tasks a worker should have: {type(error).__name__}: "
-            f"{error}; name a module that imports in {os.getcwd()}"  # noqa: PTH109
+            f"{error}; name a module that imports in {os.getcwd()}"  # noqa: PTH109 - as a text
         ) from error
 
 

@@ -253,7 +253,7 @@ def formatted(source: str) -> str:
     if ruff is None:
         raise GenError("generated code is formatted with ruff: pip install 'agentfx-kit[gen]'")
     options = ["--isolated", "--line-length", "100", "--stdin-filename", "contracts.py", "-"]
-    ran = subprocess.run(  # noqa: S603
+    ran = subprocess.run(  # noqa: S603 - ruff, without a shell
         [ruff, "format", *options], input=source, capture_output=True, text=True, check=False
     )
     if ran.returncode:

@@ -55,8 +55,8 @@ class _Child:
     async def call(self, function: Callable[[], Any]) -> Callable[[], Any]:
         """Run a function there; the result returns its value or raises what it raised."""
         stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None  # noqa: S101
-        assert stdout is not None  # noqa: S101
+        assert stdin is not None  # noqa: S101 - it was opened with a pipe
+        assert stdout is not None  # noqa: S101 - it was opened with a pipe
         payload = dumps((sys.path, function))
         stdin.write(_HEADER.pack(b"c", len(payload)) + payload)
         try:

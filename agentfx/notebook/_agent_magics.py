@@ -7,10 +7,10 @@ from agentfx.harness import Agent, Comparison, Session
 from agentfx.notebook import _sessions
 from agentfx.notebook._asking import Asked, Asker
 from agentfx.notebook._cell import named
-from agentfx.notebook._errors import UserError
+from agentfx.notebook._errors import UserError, needed
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._log_panel import show_log
-from agentfx.notebook._screen import CellScreen, Screen, screen_of
+from agentfx.notebook._screen import CellScreen, Screen, print_in_cell, screen_of
 from agentfx.notebook._talk_panel import TalkPanel
 from agentfx.notebook._talk_text import render_html, render_text
 
@@ -48,10 +48,10 @@ class AgentMagics:
         """See `open_session`, `use_session` and `sessions`."""
         match args.what:
             case "new":
-                agent = self._agent(_needed(args.name, "which agent: %agent new NAME"))
+                agent = self._agent(needed(args.name, "which agent: %agent new NAME"))
                 return _sessions.open_session(agent, args.session, kit=self._kit)
             case "use":
-                name = _needed(args.name or args.session, "which session: %agent use ID")
+                name = needed(args.name or args.session, "which session: %agent use ID")
                 return _sessions.use_session(name, kit=self._kit)
             case _:
                 return _sessions.sessions(kit=self._kit)
@@ -124,7 +124,7 @@ class AgentMagics:
     def approve(self, args: Namespace, cell: str | None) -> None:
         """See `approve`."""
         arguments = None if args.arguments is None else self._dict(args.arguments)
-        _say(_sessions.approve(args.call, arguments, session=args.session, kit=self._kit))
+        print_in_cell(_sessions.approve(args.call, arguments, session=args.session, kit=self._kit))
 
     def _dict(self, expression: str) -> Any:
         value: object = named(self._shell, expression)
@@ -135,7 +135,7 @@ class AgentMagics:
     def reject(self, args: Namespace, cell: str | None) -> None:
         """See `reject`."""
         reason = " ".join(args.reason)
-        _say(_sessions.reject(args.call, reason, session=args.session, kit=self._kit))
+        print_in_cell(_sessions.reject(args.call, reason, session=args.session, kit=self._kit))
 
     def fork(self, args: Namespace, cell: str | None) -> Session:
         """See `fork`."""
@@ -145,7 +145,7 @@ class AgentMagics:
             _number(args.at), branch=args.branch, edit=args.edit, agent=agent, session=args.session,
             kit=self._kit,
         )  # fmt: skip
-        _say(
+        print_in_cell(
             f"{made.id} is a branch of {parent} and in use now: `%ask` without words watches it, "
             f"`%compare {parent}` shows both"
         )
@@ -172,13 +172,3 @@ def _number(word: str) -> int:
 
 def _mode(args: Namespace, otherwise: str) -> str:
     return "detached" if args.detach else otherwise
-
-
-def _needed(value: str | None, question: str) -> str:
-    if value is None:
-        raise UserError(question)
-    return value
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201 - into the cell

@@ -21,3 +21,14 @@ def in_notebook_words(text: str) -> str:
         return f"{known}{rest}" if known is not None else f"%agentfx {command}{options}{rest}"
 
     return _COMMAND.sub(magic, text).replace("(...) when it is run", "(…), by --env NAME")
+
+
+def needed(value: str | None, question: str) -> str:
+    """An argument that may not be missing here.
+
+    Raises:
+        UserError: It is; the message is the question.
+    """
+    if value is None:
+        raise UserError(question)
+    return value

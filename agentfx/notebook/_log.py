@@ -2,12 +2,9 @@
 
 import re
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-from agentfx.notebook._tables import Row, Tables
-
-Fields: TypeAlias = Mapping[str, Any]
+from agentfx.notebook._tables import Fields, Row, Tables
 
 KEPT_EVENTS = 300
 KEPT_OUTPUT = 200

@@ -17,11 +17,11 @@ from agentfx.notebook import _contracts, _doctor, _listings, _status
 from agentfx.notebook._arguments import PARSERS, MagicParser
 from agentfx.notebook._cell import CellCode, checked, is_environment, named
 from agentfx.notebook._effect import EffectTree, effect
-from agentfx.notebook._errors import UserError, in_notebook_words
+from agentfx.notebook._errors import UserError, in_notebook_words, needed
 from agentfx.notebook._identity import CellKey
 from agentfx.notebook._kit import Kit
 from agentfx.notebook._running import DistOptions, Runner, Watched, program_of
-from agentfx.notebook._screen import screen_of
+from agentfx.notebook._screen import print_in_cell, screen_of
 from agentfx.notebook._transformer import PREFIX
 
 LineOrCell = Callable[..., Any]
@@ -193,7 +193,7 @@ class NotebookMagics:
         return self._named_program(args)
 
     def _named_program(self, args: Namespace) -> AnyEffect:
-        expression = _needed(
+        expression = needed(
             _expression(args), "which program: give its name, or an expression such as fetch(1)"
         )
         return checked(named(self._shell, expression), f"{expression} is")
@@ -243,7 +243,9 @@ class NotebookMagics:
                     token=args.token, config=args.config, serve=tuple(args.serve), kit=self._kit,
                 )  # fmt: skip
             case "down":
-                return _say("ended" if _status.down(kit=self._kit) else "no cluster runs here")
+                return print_in_cell(
+                    "ended" if _status.down(kit=self._kit) else "no cluster runs here"
+                )
             case "doctor":
                 return _doctor.doctor(kit=self._kit)
             case _:
@@ -253,17 +255,17 @@ class NotebookMagics:
         """See `workers`, `spawn`, `kill` and `stop`."""
         match args.what:
             case "spawn":
-                return _say(f"started {_listings.spawn(kit=self._kit)}")
+                return print_in_cell(f"started {_listings.spawn(kit=self._kit)}")
             case "kill":
-                label = _needed(args.label, "which worker: %workers kill w1")
+                label = needed(args.label, "which worker: %workers kill w1")
                 for watched in self._recent:
                     watched.view.kill_asked(label)
                 _listings.kill(label, kit=self._kit)
-                return _say(f"killed {label}: tasks that it ran start elsewhere")
+                return print_in_cell(f"killed {label}: tasks that it ran start elsewhere")
             case "stop":
-                label = _needed(args.label, "which worker: %workers stop w1")
+                label = needed(args.label, "which worker: %workers stop w1")
                 _listings.stop(label, kit=self._kit)
-                return _say(f"{label} finished what it ran, and ended")
+                return print_in_cell(f"{label} finished what it ran, and ended")
             case _:
                 return _listings.workers(kit=self._kit)
 
@@ -279,9 +281,9 @@ class NotebookMagics:
         """See `dead_letters`, `redrive` and `discard`."""
         if args.what == "list":
             return _listings.dead_letters(kit=self._kit)
-        job = _needed(args.job, f"which job: %dlq {args.what} JOB; %dlq lists them")
+        job = needed(args.job, f"which job: %dlq {args.what} JOB; %dlq lists them")
         act = _listings.redrive if args.what == "redrive" else _listings.discard
-        return _say(act(job, kit=self._kit))
+        return print_in_cell(act(job, kit=self._kit))
 
     def events(self, args: Namespace, cell: str | None) -> Any:
         """See `events`."""
@@ -293,7 +295,7 @@ class NotebookMagics:
 
     def effect(self, line: str, cell: str | None) -> EffectTree:
         """See `effect`."""
-        expression = _needed(line.strip() or None, "which program: %effect program")
+        expression = needed(line.strip() or None, "which program: %effect program")
         return effect(checked(named(self._shell, expression), f"{expression} is"))
 
 
@@ -308,13 +310,3 @@ def _alone(args: Namespace, cell: str) -> str:
             "write one %, with a cell only options"
         )
     return cell
-
-
-def _needed(value: str | None, question: str) -> str:
-    if value is None:
-        raise UserError(question)
-    return value
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201 - into the cell

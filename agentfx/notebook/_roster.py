@@ -1,12 +1,11 @@
 """The workers of a run, as its events and the services tell of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from agentfx.notebook._tables import Row, Tables
+from agentfx.notebook._tables import Fields, Row, Tables
 
-Fields: TypeAlias = Mapping[str, Any]
 WorkerState: TypeAlias = Literal["up", "silent", "draining", "killed", "lost", "left"]
 
 SHOWN_RUNNING = 8

@@ -87,9 +87,14 @@ class CellScreen:
 
     def say(self, text: str) -> None:
         """See `Screen.say`."""
-        print(text)  # noqa: T201 - into the cell
+        print_in_cell(text)
 
 
 def screen_of(shell: Any) -> Screen:
     """The output of a shell's cells, if a kernel runs it."""
     return CellScreen(shell) if hasattr(shell, "kernel") else NoScreen()
+
+
+def print_in_cell(text: str) -> None:
+    """Print into the output of the cell that runs."""
+    print(text)  # noqa: T201 - into the cell

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+Fields: TypeAlias = Mapping[str, Any]
+"""One JSON object that is only read."""
 Row: TypeAlias = dict[str, Any]
 """One JSON object; replaced as a whole, never changed in place."""
 Snapshot: TypeAlias = dict[str, Any]

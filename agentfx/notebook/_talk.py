@@ -12,8 +12,8 @@ from agentfx.harness import LogEvent, Status, text_of
 from agentfx.harness import log_rows as rows_of_log
 from agentfx.notebook._log import plain
 from agentfx.notebook._roster import Roster
-from agentfx.notebook._tables import Diff, Row, Snapshot, Tables
-from agentfx.notebook._tool_calls import Fields, ToolCalls, json_text
+from agentfx.notebook._tables import Diff, Fields, Row, Snapshot, Tables
+from agentfx.notebook._tool_calls import ToolCalls, json_text
 
 KEPT_LOG = 1000
 LIVE = "99999999"

@@ -1,13 +1,11 @@
 """The timeline of a run: a lane for each slot of a worker, a bar for each start of a job."""
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from agentfx.notebook._tables import Row, Tables
+from agentfx.notebook._tables import Fields, Row, Tables
 
-Fields: TypeAlias = Mapping[str, Any]
 BarState: TypeAlias = Literal["running", "done", "failed", "lost", "dead", "cancelled", "dropped"]
 
 LONG_GAP_SECONDS = 3.0

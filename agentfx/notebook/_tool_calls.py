@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from agentfx.harness import LogEvent
 from agentfx.notebook._approval import fields_of
 from agentfx.notebook._log import plain
-from agentfx.notebook._tables import Row, Tables
+from agentfx.notebook._tables import Fields, Row, Tables
 
-Fields: TypeAlias = Mapping[str, Any]
 _OPEN = ("held", "queued", "running", "moved")
 
 

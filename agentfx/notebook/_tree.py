@@ -1,13 +1,10 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeAlias
 
 from agentfx.notebook._node import Kind, Node, State
-from agentfx.notebook._tables import Tables
+from agentfx.notebook._tables import Fields, Tables
 
-Fields: TypeAlias = Mapping[str, Any]
 """The fields of an event that apply to it, by name."""
 
 _RECORDED = re.compile(r"use (\S+)(?: [0-9a-f]{16})?")

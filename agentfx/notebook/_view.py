@@ -8,11 +8,10 @@ from typing import Any, Literal, TypeAlias
 from agentfx.notebook._log import Log
 from agentfx.notebook._outline import Stage, plan
 from agentfx.notebook._roster import Roster
-from agentfx.notebook._tables import Diff, Row, Snapshot, Tables
+from agentfx.notebook._tables import Diff, Fields, Row, Snapshot, Tables
 from agentfx.notebook._timeline import Timeline
 from agentfx.notebook._tree import JOB_EVENTS, Tree
 
-Fields: TypeAlias = Mapping[str, Any]
 Kind: TypeAlias = Literal["dist", "memory"]
 
 _ACTIVE = ("running", "waiting")

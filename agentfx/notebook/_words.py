@@ -14,14 +14,14 @@ GLYPHS = {
     "failed": "✗",
     "caught": "↪",
     "dead": "✉",
-    "cancelled": "–",  # noqa: RUF001
+    "cancelled": "–",
     "lost": "⚡",
-    "dropped": "–",  # noqa: RUF001
+    "dropped": "–",
     "up": "●",
     "silent": "◌",
     "draining": "◑",
     "killed": "✕",
-    "left": "–",  # noqa: RUF001
+    "left": "–",
     "fold": "⋯",
 }
 _WORDS = {
@@ -130,7 +130,7 @@ def title(path: str, row: Row) -> str:
     number = f"#{row['index']} " if "index" in row else ""
     if row.get("kind") == "fan_out":
         label = f"{row['label']}: " if row.get("label") else ""
-        return f"{number}{label}for_each {row.get('task', '')} × {row.get('count') or 0:,}"  # noqa: RUF001
+        return f"{number}{label}for_each {row.get('task', '')} × {row.get('count') or 0:,}"
     fallback = "" if number else f"step {path}"
     name = row.get("label") or row.get("text") or row.get("task") or fallback
     return f"{number}{name}".strip()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 

@@ -18,7 +18,7 @@ _JOB = (
 _JOINED = "jobs j JOIN runs r ON r.no = j.run_no"
 _SETTLED = "id, path, attempt, task, input, state, outcome"
 _DEAD = (
-    f"SELECT {_JOB}, j.outcome, j.passed, (SELECT max(e.at) FROM events e "  # noqa: S608
+    f"SELECT {_JOB}, j.outcome, j.passed, (SELECT max(e.at) FROM events e "
     "WHERE e.run_no = j.run_no AND e.job_no = j.no AND e.type = 'job_dead'), "
     "EXISTS (SELECT 1 FROM steps s WHERE s.run_no = j.run_no "
     "AND s.path = j.path || '#' || j.attempt), r.status, r.failed_at "
@@ -61,7 +61,7 @@ class SqliteJobs:
 
     def settled(self, ids: Sequence[str]) -> list[SettledJob]:
         """See `JobRows.settled`."""
-        found = self._by_ids(f"SELECT {_SETTLED} FROM jobs WHERE state != 'open' AND id", ids)  # noqa: S608
+        found = self._by_ids(f"SELECT {_SETTLED} FROM jobs WHERE state != 'open' AND id", ids)
         return [SettledJob(*row) for row in found if row[5] != "cancelled"]
 
     def known(self, ids: Sequence[str]) -> set[str]:
@@ -97,7 +97,7 @@ class SqliteJobs:
     def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
         """See `JobRows.of_run`."""
         rows = self.connection.execute(
-            f"SELECT no, {_SETTLED} FROM jobs WHERE run_no = ? AND no > ? "  # noqa: S608
+            f"SELECT no, {_SETTLED} FROM jobs WHERE run_no = ? AND no > ? "
             "AND state IN ('done', 'dead') ORDER BY no",
             (run_no, after),
         )
@@ -122,7 +122,7 @@ class SqliteJobs:
     def open(self) -> list[OpenRow]:
         """See `JobRows.open`."""
         rows = self.connection.execute(
-            f"SELECT {_JOB}, j.deliveries, j.holder, j.alone, j.shared_losses, "  # noqa: S608
+            f"SELECT {_JOB}, j.deliveries, j.holder, j.alone, j.shared_losses, "
             f"j.lone_losses, j.run_no, j.voided FROM {_JOINED} WHERE j.state = 'open' ORDER BY j.no"
         )
         return [
@@ -132,7 +132,7 @@ class SqliteJobs:
 
     def fetch(self, ids: Sequence[str]) -> list[Job]:
         """See `JobRows.fetch`."""
-        found = self._by_ids(f"SELECT {_JOB} FROM {_JOINED} WHERE j.id", ids)  # noqa: S608
+        found = self._by_ids(f"SELECT {_JOB} FROM {_JOINED} WHERE j.id", ids)
         return [_job(row) for row in found]
 
     def dead(self, limit: int) -> list[DeadRow]:

@@ -59,7 +59,7 @@ class SqliteQueues:
     def tickets(self, queue_id: int) -> list[Ticket]:
         """See `QueueRows.tickets`."""
         rows = self._execute(
-            f"SELECT {_TICKET} FROM queue_message WHERE queue_id = ? ORDER BY seq",  # noqa: S608
+            f"SELECT {_TICKET} FROM queue_message WHERE queue_id = ? ORDER BY seq",
             (queue_id,),
         )
         return [Ticket(*row) for row in rows]
@@ -70,7 +70,7 @@ class SqliteQueues:
             f"""
             INSERT INTO queue_message (queue_id, {_MESSAGE}, attempts, losses, due_ms)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
-            """,  # noqa: S608
+            """,
             (queue_id, *_message_row(message)),
         )
         seq = cursor.lastrowid or 0
@@ -80,7 +80,7 @@ class SqliteQueues:
         """See `QueueRows.messages`."""
         marks = ",".join("?" * len(seqs))
         rows = self._execute(
-            f"SELECT seq, {_MESSAGE} FROM queue_message WHERE seq IN ({marks})",  # noqa: S608
+            f"SELECT seq, {_MESSAGE} FROM queue_message WHERE seq IN ({marks})",
             seqs,
         )
         return {seq: Message(*row) for seq, *row in rows}
@@ -92,7 +92,7 @@ class SqliteQueues:
             UPDATE queue_message SET queue_id = ?1,
               (namespace, function_id) = (SELECT namespace, function_id FROM queue WHERE id = ?1)
             WHERE queue_id = ?2 RETURNING {_TICKET}
-            """,  # noqa: S608
+            """,
             (target_id, source_id),
         ).fetchall()
         return sorted((Ticket(*row) for row in rows), key=lambda ticket: ticket.seq)
@@ -114,7 +114,7 @@ class SqliteQueues:
             f"""
             INSERT INTO dead_letter (queue_id, {_MESSAGE}, attempts, error, failed_at)
             SELECT queue_id, {_MESSAGE}, ?, ?, ? FROM queue_message WHERE seq = ?
-            """,  # noqa: S608
+            """,
             (ticket.attempts, error, failed_at, ticket.seq),
         )
         self.remove(ticket.seq)
@@ -133,7 +133,7 @@ class SqliteQueues:
             f"""
             SELECT attempts, error, failed_at, {_MESSAGE} FROM dead_letter
             WHERE queue_id IN ({marks}) ORDER BY seq DESC LIMIT ? OFFSET ?
-            """,  # noqa: S608
+            """,
             (*queue_ids, limit, offset),
         )
         return [
@@ -147,7 +147,7 @@ class SqliteQueues:
             f"""
             DELETE FROM dead_letter WHERE queue_id = ?1 AND coalesce(?2, message_id) = message_id
             RETURNING seq, {_MESSAGE}
-            """,  # noqa: S608
+            """,
             (queue_id, message_id),
         ).fetchall()
         return [self.add(queue_id, Message(*row)) for _, *row in sorted(rows)]

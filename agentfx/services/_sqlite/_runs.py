@@ -21,7 +21,7 @@ class SqliteRuns:
 
     def find(self, run: str) -> RunRow | None:
         """See `RunRows.find`."""
-        row = self.connection.execute(f"SELECT {_RUN} FROM runs WHERE id = ?", (run,)).fetchone()  # noqa: S608
+        row = self.connection.execute(f"SELECT {_RUN} FROM runs WHERE id = ?", (run,)).fetchone()
         return RunRow(*row) if row else None
 
     def add(self, run: RunRow) -> int:
@@ -53,7 +53,7 @@ class SqliteRuns:
         """See `RunRows.start_over`."""
         self._drop_fences(no)
         for table in ("steps", "jobs", "events", "run_code"):
-            self.connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (no,))  # noqa: S608
+            self.connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (no,))
         self.connection.execute(
             "UPDATE runs SET life = life + 1, status = 'running', exit = NULL, failed_at = NULL, "
             "ended_at = NULL, fingerprint = ?, program = ?, started_at = ? WHERE no = ?",
@@ -88,8 +88,7 @@ class SqliteRuns:
     def recent(self, limit: int) -> list[RunRow]:
         """See `RunRows.recent`."""
         rows = self.connection.execute(
-            f"SELECT {_RUN} FROM runs WHERE fingerprint != 'session' "  # noqa: S608
-            "ORDER BY no DESC LIMIT ?",
+            f"SELECT {_RUN} FROM runs WHERE fingerprint != 'session' ORDER BY no DESC LIMIT ?",
             (limit,),
         )
         return [RunRow(*row) for row in rows]

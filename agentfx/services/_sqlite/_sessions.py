@@ -42,7 +42,7 @@ class SqliteSessions:
 
     def _session(self, where: str, value: str | int) -> SessionRow | None:
         row = self.connection.execute(
-            f"SELECT {_SESSION} FROM sessions WHERE {where}",  # noqa: S608
+            f"SELECT {_SESSION} FROM sessions WHERE {where}",
             (value,),
         ).fetchone()
         return None if row is None else _session_row(row)
@@ -53,7 +53,7 @@ class SqliteSessions:
         marks = ", ".join("?" * (columns.count(",") + 1))
         values = (getattr(session, name) for name in columns.split(", "))
         added = self.connection.execute(
-            f"INSERT INTO sessions ({columns}) VALUES ({marks})",  # noqa: S608
+            f"INSERT INTO sessions ({columns}) VALUES ({marks})",
             tuple(values),
         )
         return added.lastrowid or 0
@@ -74,7 +74,7 @@ class SqliteSessions:
     def all(self, limit: int) -> list[SessionRow]:
         """See `SessionRows.all`."""
         rows = self.connection.execute(
-            f"SELECT {_SESSION} FROM sessions ORDER BY no DESC LIMIT ?",  # noqa: S608
+            f"SELECT {_SESSION} FROM sessions ORDER BY no DESC LIMIT ?",
             (limit,),
         )
         return [_session_row(row) for row in rows]
@@ -86,7 +86,7 @@ class SqliteSessions:
     def append(self, no: int, events: Sequence[LogRow]) -> None:
         """See `SessionRows.append`."""
         self.connection.executemany(
-            f"INSERT INTO session_events (session_no, {_EVENT}) "  # noqa: S608
+            f"INSERT INTO session_events (session_no, {_EVENT}) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
@@ -100,7 +100,7 @@ class SqliteSessions:
     def keyed(self, no: int, key: str) -> LogRow | None:
         """See `SessionRows.keyed`."""
         row = self.connection.execute(
-            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND key = ?",  # noqa: S608
+            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND key = ?",
             (no, key),
         ).fetchone()
         return None if row is None else _log_row(row)
@@ -108,7 +108,7 @@ class SqliteSessions:
     def events(self, no: int, after: int, limit: int, limit_bytes: int) -> list[LogRow]:
         """See `SessionRows.events`."""
         rows = self.connection.execute(
-            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND seq > ? "  # noqa: S608
+            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND seq > ? "
             "ORDER BY seq LIMIT ?",
             (no, after, limit),
         )
@@ -124,7 +124,7 @@ class SqliteSessions:
     def last_of(self, no: int, kind: str, upto: int) -> LogRow | None:
         """See `SessionRows.last_of`."""
         row = self.connection.execute(
-            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND kind = ? "  # noqa: S608
+            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND kind = ? "
             "AND seq <= ? ORDER BY seq DESC LIMIT 1",
             (no, kind, upto),
         ).fetchone()
@@ -152,7 +152,7 @@ class SqliteSessions:
     def copy(self, source: int, target: int, upto: int) -> None:
         """See `SessionRows.copy`."""
         self.connection.execute(
-            f"INSERT INTO session_events (session_no, {_EVENT}) SELECT ?, {_EVENT} "  # noqa: S608
+            f"INSERT INTO session_events (session_no, {_EVENT}) SELECT ?, {_EVENT} "
             "FROM session_events WHERE session_no = ? AND seq <= ?",
             (target, source, upto),
         )
@@ -160,7 +160,7 @@ class SqliteSessions:
     def add_call(self, call: CallRow) -> None:
         """See `SessionRows.add_call`."""
         self.connection.execute(
-            f"INSERT INTO session_calls ({_CALL}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO session_calls ({_CALL}) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 call.session_no, call.call, call.tool, call.state, call.job, call.request,
                 call.deadline,
@@ -187,7 +187,7 @@ class SqliteSessions:
 
     def _calls(self, where: str, values: tuple[Any, ...]) -> list[CallRow]:
         rows = self.connection.execute(
-            f"SELECT {_CALL} FROM session_calls WHERE {where}",  # noqa: S608
+            f"SELECT {_CALL} FROM session_calls WHERE {where}",
             values,
         )
         return [CallRow(*row) for row in rows]
@@ -212,7 +212,7 @@ class SqliteSessions:
     def due(self, now: float) -> list[SessionRow]:
         """See `SessionRows.due`."""
         rows = self.connection.execute(
-            f"SELECT {_SESSION} FROM sessions WHERE due_at IS NOT NULL AND due_at <= ?",  # noqa: S608
+            f"SELECT {_SESSION} FROM sessions WHERE due_at IS NOT NULL AND due_at <= ?",
             (now,),
         )
         return [_session_row(row) for row in rows]
