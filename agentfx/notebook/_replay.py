@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agentfx.notebook._tables import Diff
-from agentfx.notebook._view import Fields, View
+from agentfx.notebook._tables import Diff, Fields
+from agentfx.notebook._view import View
 
 More = Callable[[int], Awaitable[list[dict[str, Any]]]]
 """Events after a number, some of them; none if there are no more yet."""
