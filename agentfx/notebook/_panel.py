@@ -1,6 +1,5 @@
 """The live panel of a run: a view on one side, a widget on the other."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -172,8 +171,3 @@ class RunPanel:
     async def _unwatch(self, message: dict[str, Any]) -> str:
         self._unwatched()
         return f"the run goes on: %resume {self._view.run}"
-
-
-async def until_cancelled(*work: Awaitable[None]) -> None:
-    """Do several things that never end, until this is cancelled or one of them fails."""
-    await asyncio.gather(*work)

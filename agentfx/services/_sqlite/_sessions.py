@@ -32,10 +32,6 @@ class SqliteSessions:
             raise LookupError(f"no session with number {no}")
         return found
 
-    def by_run(self, run_no: int) -> SessionRow | None:
-        """See `SessionRows.by_run`."""
-        return self._session("run_no = ?", run_no)
-
     def by_wake(self, job: str) -> SessionRow | None:
         """See `SessionRows.by_wake`."""
         return self._session("wake = ?", job)
@@ -120,15 +116,6 @@ class SqliteSessions:
             if size > limit_bytes:
                 break
         return page
-
-    def last_of(self, no: int, kind: str, upto: int) -> LogRow | None:
-        """See `SessionRows.last_of`."""
-        row = self.connection.execute(
-            f"SELECT {_EVENT} FROM session_events WHERE session_no = ? AND kind = ? "
-            "AND seq <= ? ORDER BY seq DESC LIMIT 1",
-            (no, kind, upto),
-        ).fetchone()
-        return None if row is None else _log_row(row)
 
     def watermarks(self, no: int) -> tuple[int, int]:
         """See `SessionRows.watermarks`."""
