@@ -239,14 +239,14 @@ class Connection:
             CallError: It answered with an error, or not in time (`TIMEOUT`).
             LinkLostError: The link closed meanwhile.
         """
-        if not self._open:
-            raise LinkLostError(f"no link to {self.url}")
         request = {
             "function_id": function_id,
             "payload": data,
             "timeout_ms": int(timeout_seconds * 1000),
         }
-        future = asyncio.run_coroutine_threadsafe(self._trigger(request), self._loop)
+        future = self._hand_over(request) if self._open else None
+        if future is None:
+            raise LinkLostError(f"no link to {self.url}")
         return await self._answered(future, asyncio.wrap_future(future))
 
     async def call_within(
@@ -300,8 +300,18 @@ class Connection:
             "metadata": metadata,
             "namespace": namespace,
         }
-        if not self._closed:
-            asyncio.run_coroutine_threadsafe(self._trigger(request), self._loop)
+        self._hand_over(request)
+
+    def _hand_over(self, request: dict[str, Any]) -> "Future[Json] | None":
+        """Have the SDK's loop make a call; None when this connection is closed for good."""
+        if self._closed:
+            return None
+        work = self._trigger(request)
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # it has ended in this moment
+            work.close()
+            return None
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run a coroutine on the SDK's loop."""
@@ -367,6 +377,9 @@ class Connection:
     def _shut_down(self) -> None:
         self._client.shutdown()
         if not self._loop.is_running():  # the SDK leaves it open
+            self._void_calls()
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()  # its own late stops are behind it then
             self._loop.run_until_complete(_end_what_is_left())
             self._loop.close()
 
