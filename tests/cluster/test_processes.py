@@ -16,6 +16,7 @@ import pytest
 import agentfx as fx
 from agentfx.backends import CallError
 from agentfx.cluster import Home
+from agentfx.testing._tasks import double
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -156,13 +157,13 @@ async def test_a_worker_that_was_killed_is_started_again(own_home: str) -> None:
 async def test_a_worker_refuses_services_of_an_earlier_life(own_home: str) -> None:
     async with fx.local(workers=1, home=own_home) as cluster:
         await cluster.kill_engine()
+        assert await fx.run_dist(double(1), backend=cluster) == fx.Ok(2)  # it is back
         (row,) = await cluster.workers()
         function_id = f"agentfx::exec::{row['id']}"
-        await cluster.joined(["w1"])
         with pytest.raises(CallError, match="services of generation 2 took over"):
             await cluster.connection.call(function_id, {"gen": 1, "ping": True})
         answer = await cluster.connection.call(function_id, {"gen": 2, "ping": True})
-        assert answer == {"held": []}
+        assert answer.keys() == {"held"}
 
 
 async def test_a_task_that_blocks_its_loop_lets_its_worker_answer(

@@ -70,7 +70,10 @@ async def test_killed_services_come_back_and_running_jobs_are_joined(
         assert await run.result() == fx.Ok([n * n for n in range(24)])
         events = await _events(run)
     assert [event.type for event in events].count("services_restarted") == 2
-    assert set(times(log, "began").values()) == {1}
+    # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
+    lost = {f"began {event.index}" for event in events if event.type == "job_lost"}
+    again = {began for began, count in times(log, "began").items() if count > 1}
+    assert again <= lost
 
 
 async def test_stopped_services_are_killed_and_started_again(
@@ -158,7 +161,10 @@ async def test_a_killed_engine_comes_back_and_running_jobs_are_joined(
         assert await run.result() == fx.Ok([n * n for n in range(24)])
         events = await _events(run)
     assert [event.type for event in events].count("services_restarted") == 2
-    assert set(times(log, "began").values()) == {1}
+    # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
+    lost = {f"began {event.index}" for event in events if event.type == "job_lost"}
+    again = {began for began, count in times(log, "began").items() if count > 1}
+    assert again <= lost
 
 
 async def test_engine_worker_and_services_killed_together(
@@ -196,7 +202,10 @@ async def test_a_cut_cable_of_the_services_is_a_restart(
         finally:
             ours.end()
     assert [event.type for event in events].count("services_restarted") == 2
-    assert set(times(log, "began").values()) == {1}
+    # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
+    lost = {f"began {event.index}" for event in events if event.type == "job_lost"}
+    again = {began for began, count in times(log, "began").items() if count > 1}
+    assert again <= lost
 
 
 async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
