@@ -64,6 +64,7 @@ class Executor:
         self._holding = Holding(slots)
         self._work: dict[str, _Work] = {}
         self._outcomes: list[Json] = []
+        self._late_threads = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self.stuck = asyncio.Event()
@@ -126,26 +127,37 @@ class Executor:
             pass  # by `Abort`, or because the worker ends
         self._obey(self._holding.ended(job))
         self._clean(job)
-        if work.thread is not None and work.thread.is_alive():
-            self._free_after(work.thread)
-            if late:  # nobody can end it; else its function has just returned
-                self.stuck.set()
-        else:
+        if work.thread is None or not work.thread.is_alive():
             self._free()
+        elif late:  # nobody can end it
+            self._late_threads += 1
+            self._free_after(work.thread, self._free_late)
+            self.stuck.set()
+            self._rest()
+        else:  # its function has just returned
+            self._free_after(work.thread, self._free)
 
-    def _free_after(self, thread: threading.Thread) -> None:
+    def _free_after(self, thread: threading.Thread, free: Callable[[], None]) -> None:
         """A thread cannot be stopped: its slot is free when it ends by itself."""
         loop = asyncio.get_running_loop()
 
         def wait() -> None:
             thread.join()
-            loop.call_soon_threadsafe(self._free)
+            loop.call_soon_threadsafe(free)
 
         threading.Thread(target=wait, daemon=True).start()
 
     def _free(self) -> None:
         self._obey(self._holding.free())
-        if not self._holding.busy:
+        self._rest()
+
+    def _free_late(self) -> None:
+        self._late_threads -= 1
+        self._free()
+
+    def _rest(self) -> None:
+        # A late thread has its outcome, and may never end: nobody waits for it.
+        if self._holding.busy <= self._late_threads:
             self.idle.set()
 
     async def _execute(self, work: _Work) -> Wire:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import agentfx as fx
@@ -65,6 +66,12 @@ async def broken(mended: str) -> str:
     if not Path(mended).exists():  # noqa: ASYNC240 (one stat of a local file)
         raise RuntimeError("not mended yet")
     return "mended"
+
+
+def lost_items(events: Iterable[fx.Event]) -> set[str]:
+    """The entries that lost jobs of `squares` have left: `began <item>`."""
+    paths = [event.path for event in events if event.type == "job_lost"]
+    return {f"began {path.split('/')[1]}" for path in paths if path is not None}
 
 
 def squares(

@@ -10,7 +10,7 @@ import pytest
 
 import agentfx as fx
 from agentfx._clock import SystemClock
-from tests.faults.jobs import pay, squares, times, traced
+from tests.faults.jobs import lost_items, pay, squares, times, traced
 from tests.foreign.conftest import Address
 from tests.foreign.process import Cable, ForeignEngine, services
 from tests.waiting import eventually
@@ -71,9 +71,8 @@ async def test_killed_services_come_back_and_running_jobs_are_joined(
         events = await _events(run)
     assert [event.type for event in events].count("services_restarted") == 2
     # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
-    lost = {f"began {event.index}" for event in events if event.type == "job_lost"}
     again = {began for began, count in times(log, "began").items() if count > 1}
-    assert again <= lost
+    assert again <= lost_items(events)
 
 
 async def test_stopped_services_are_killed_and_started_again(
@@ -162,9 +161,8 @@ async def test_a_killed_engine_comes_back_and_running_jobs_are_joined(
         events = await _events(run)
     assert [event.type for event in events].count("services_restarted") == 2
     # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
-    lost = {f"began {event.index}" for event in events if event.type == "job_lost"}
     again = {began for began, count in times(log, "began").items() if count > 1}
-    assert again <= lost
+    assert again <= lost_items(events)
 
 
 async def test_engine_worker_and_services_killed_together(
@@ -203,9 +201,8 @@ async def test_a_cut_cable_of_the_services_is_a_restart(
             ours.end()
     assert [event.type for event in events].count("services_restarted") == 2
     # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
-    lost = {f"began {event.index}" for event in events if event.type == "job_lost"}
     again = {began for began, count in times(log, "began").items() if count > 1}
-    assert again <= lost
+    assert again <= lost_items(events)
 
 
 async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
