@@ -32,15 +32,14 @@ def within(narrow: Shapes, wide: Shapes) -> str | None:
 class _Within:
     def __init__(self, narrow: Shapes, wide: Shapes) -> None:
         self._narrow, self._wide = narrow, wide
+        # Recursive shapes: a pair is assumed to hold until something speaks against it.
         self._assumed: set[tuple[str, str]] = set()
+        self._refuted: set[tuple[str, str]] = set()
 
     def reason(self, narrow: Shape, wide: Shape, at: str) -> str | None:
         """Why not, with the place; None if it is."""
         if isinstance(narrow, Named) and isinstance(wide, Named):
-            pair = (narrow.name, wide.name)
-            if pair in self._assumed:
-                return None
-            self._assumed.add(pair)  # recursive shapes: assumed until something speaks against it
+            return self._pair(narrow, wide, at)
         narrow = self._narrow.named[narrow.name] if isinstance(narrow, Named) else narrow
         wide = self._wide.named[wide.name] if isinstance(wide, Named) else wide
         if isinstance(narrow, Named) or isinstance(wide, Named):
@@ -57,9 +56,29 @@ class _Within:
             reasons = (self.reason(member, wide, at) for member in narrow.shapes)
             return next((reason for reason in reasons if reason is not None), None)
         if isinstance(wide, Either) and not wide.exactly:
-            fits = any(self.reason(narrow, member, at) is None for member in wide.shapes)
+            fits = any(self._is_within(narrow, member) for member in wide.shapes)
             return None if fits else _place(at, f"{_kind(narrow)} is not allowed")
         return self._plain(narrow, wide, at)
+
+    def _pair(self, narrow: Named, wide: Named, at: str) -> str | None:
+        pair = (narrow.name, wide.name)
+        if pair in self._refuted:
+            return _place(at, f"{narrow.name} is not within {wide.name}")
+        if pair in self._assumed:
+            return None
+        self._assumed.add(pair)
+        found = self.reason(self._narrow.named[pair[0]], self._wide.named[pair[1]], at)
+        if found is not None:
+            self._refuted.add(pair)  # for good: assumptions can only hide a reason
+        return found
+
+    def _is_within(self, narrow: Shape, member: Shape) -> bool:
+        """Whether one member of a union is wide enough; what it assumed goes with it if not."""
+        before = set(self._assumed)
+        if self.reason(narrow, member, "") is None:
+            return True
+        self._assumed = before
+        return False
 
     def _values(self, narrow: OneOfValues, wide: Shape, at: str) -> str | None:
         for text in narrow.values:
@@ -78,12 +97,15 @@ class _Within:
             case (Listing(), Listing()) if narrow.unique or not wide.unique:
                 inner = self.reason(narrow.item, wide.item, f"{at}[]")
                 return inner or _bounds(narrow.bounds, wide.bounds, at)
-            case (Row(), Row()) if len(narrow.items) == len(wide.items):
+            case (Row(), Row()) if len(narrow.items) == len(wide.items) and (
+                narrow.unique or not wide.unique
+            ):
                 pairs = zip(narrow.items, wide.items, strict=True)
                 reasons = [self.reason(a, b, f"{at}[{i}]") for i, (a, b) in enumerate(pairs)]
                 return next(filter(None, reasons), None)
             case (Mapping(), Mapping()):
-                inner = self.reason(narrow.value, wide.value, f"{at}.*")
+                inner = self.reason(narrow.key, wide.key, f"{at} keys")
+                inner = inner or self.reason(narrow.value, wide.value, f"{at}.*")
                 return inner or _bounds(narrow.bounds, wide.bounds, at)
             case (Record(), Record()):
                 return self._record(narrow, wide, at)
@@ -157,7 +179,7 @@ def _place(at: str, why: str) -> str:
 
 _KINDS: dict[type, str] = {
     Anything: "any value", Null: "null", Boolean: "a boolean", Numeric: "a number", Text: "a text",
-    OneOfValues: "one of some values", Listing: "an array", Row: "an array of fixed length",
+    OneOfValues: "one of some values", Listing: "an array",
     Mapping: "an object with any keys", Record: "an object", Either: "one of several shapes",
     Nothing: "no value", Named: "a definition",
 }  # fmt: skip
@@ -166,4 +188,6 @@ _KINDS: dict[type, str] = {
 def _kind(shape: Shape) -> str:
     if isinstance(shape, Numeric) and shape.whole:
         return "an integer"
+    if isinstance(shape, Row):
+        return f"an array of {len(shape.items)}{' different' if shape.unique else ''} items"
     return _KINDS[type(shape)]

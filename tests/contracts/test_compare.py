@@ -26,6 +26,13 @@ def an_object(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def listed(value: Any) -> dict[str, Any]:
+    """A linked list: a definition that refers to itself."""
+    return an_object(["value"], value=value, next=REFERENCE)
+
+
+REFERENCE = {"$ref": "#/$defs/D"}
+ROW = {"type": "array", "prefixItems": [NUMBER, NUMBER], "items": False, "minItems": 2}
 KEYS = an_object(["a"], a=NUMBER)
 CHANGES: dict[str, tuple[list[Known], list[Known], str]] = {
     "a function that is gone": (one(), [], "breaking: is gone"),
@@ -58,6 +65,24 @@ CHANGES: dict[str, tuple[list[Known], list[Known], str]] = {
     ),
     "another description": (
         [Known("a::b", "old", Published())], [Known("a::b", "new", Published())], "compatible",
+    ),
+    "input: a pattern of keys": (
+        one({"type": "object", "additionalProperties": TEXT}),
+        one({"type": "object", "additionalProperties": TEXT, "propertyNames": {"pattern": "^a"}}),
+        "breaking",
+    ),
+    "input: a row whose items have to differ": (one(ROW), one({**ROW, "uniqueItems": True}), "breaking"),
+    "a definition that fits no member of a union, asked twice": (
+        one(an_object(["x"], x=REFERENCE, y={"type": "null"}) | {"$defs": {"D": listed(TEXT)}}),
+        one(
+            {
+                "anyOf": [
+                    an_object(["x", "z"], x=REFERENCE), an_object(["x"], x=REFERENCE),
+                ],
+                "$defs": {"D": listed(NUMBER)},
+            }
+        ),
+        "breaking",
     ),
     "a shape that has no type": (one({"not": TEXT}), one({"not": NUMBER}), "breaking"),
 }  # fmt: skip
