@@ -37,14 +37,14 @@ _UNITS: dict[type, str] = {
 
 
 def brief_type(schema: Any) -> str:
-    """The type that a JSON Schema describes; `any` for none."""
-    shapes = read_schema(True if schema is None else schema, "value")
+    """The type that a JSON Schema describes; `any` for None, which is no schema."""
+    shapes = read_schema(schema, "value")
     return _Brief(shapes).text(shapes.root, 0)
 
 
 def brief_fields(schema: Any) -> list[tuple[str, str, str]]:
     """Name, type with its bounds, and description of each key that an object is known to have."""
-    shapes = read_schema(True if schema is None else schema, "value")
+    shapes = read_schema(schema, "value")
     brief, root = _Brief(shapes), shapes.root
     while isinstance(root, Named):
         root = shapes.named[root.name]

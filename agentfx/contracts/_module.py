@@ -140,7 +140,7 @@ class _Module:
         return _Signature(parameters, about, takes, gives, fails, failures)
 
     def _types(self, schema: Any, words: str) -> Types:
-        return self.writer.types(read_schema(True if schema is None else schema, words))
+        return self.writer.types(read_schema(schema, words))
 
     def _name(self, types: Types, words: str) -> str:
         """A name for the whole type of a schema."""

@@ -4,18 +4,18 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
-from agentfx.contracts._merge import CannotMergeError, Keywords, all_of, merge, says_something
-from agentfx.contracts._names import Names
-from agentfx.contracts._read_parts import (
+from agentfx.contracts._disjoint import are_disjoint
+from agentfx.contracts._document import MOST_DEPTH, Document
+from agentfx.contracts._keywords import (
     FORMATS,
     bounds_of,
-    disjoint,
     numeric_bounds,
     pattern_is_known,
     values_text,
 )
+from agentfx.contracts._merge import CannotMergeError, Keywords, all_of, says_something
+from agentfx.contracts._names import Names
 from agentfx.contracts._shape import (
     Anything,
     Boolean,
@@ -37,7 +37,6 @@ from agentfx.contracts._shape import (
 )
 from agentfx.wire import is_array, is_object
 
-MOST_DEPTH = 64
 MOST_BRANCHES = 64
 _NO_TYPE = (
     "not", "if", "then", "else", "dependentSchemas", "dependentRequired", "dependencies",
@@ -54,13 +53,16 @@ _TYPED = {
 }  # fmt: skip
 
 
-def read_schema(schema: Schema, name: str) -> Shapes:
+def read_schema(schema: Schema | None, name: str) -> Shapes:
     """The shapes of a schema.
 
     Args:
-        schema: Of any draft from 4 on; nothing in it is trusted.
+        schema: Of any draft from 4 on; nothing in it is trusted. None where none is published:
+            any value goes.
         name: Words from which the names of its classes are made.
     """
+    if schema is None:
+        return Shapes(Anything(), {})
     if not _is_text(schema):
         return Shapes(Anything("it is nested too deeply, or holds half a character"), {})
     reader = _Reader(schema, name)
@@ -79,7 +81,7 @@ def _is_text(schema: Schema) -> bool:
 class _Reader:
     def __init__(self, document: Schema, name: str) -> None:
         self.named: dict[str, Shape] = {}
-        self._document, self._name = document, name
+        self._document = Document(document, name)
         self._depth = 0
         self._words: dict[str, str] = {}  # of definitions, by reference
         self._names = Names()
@@ -122,14 +124,14 @@ class _Reader:
                 return Anything(f"`{key}` has no Python type")
         if "$ref" in schema or "allOf" in schema:
             only = _only_part(schema)
-            return self.shape(self._merged(schema) if only is None else only, name)
+            return self.shape(self._document.merged(schema) if only is None else only, name)
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 return self._branches(schema, key, name)
         return self._plain(schema, name)
 
     def _referred(self, reference: Any) -> Shape:
-        found = self._target(reference)
+        found = self._document.target(reference)
         if found is None:
             return Anything("it refers to another document")
         target, last = found
@@ -154,50 +156,6 @@ class _Reader:
                 pending.append(self.named[shape.name])
         return words in seen
 
-    def _target(self, reference: Any) -> tuple[Schema, str] | None:
-        if reference == "#":
-            return self._document, self._name
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            return None
-        found: Any = self._document
-        parts = [unquote(p).replace("~1", "/").replace("~0", "~") for p in reference[2:].split("/")]
-        for part in parts:
-            if is_object(found) and part in found:
-                found = found[part]
-            elif is_array(found) and part.isdecimal() and int(part) < len(found):
-                found = found[int(part)]
-            else:
-                return None
-        return found, f"{self._name} {parts[-1]}"
-
-    def _merged(self, schema: Keywords) -> Schema:
-        """A schema without `allOf`, and without a reference at its top."""
-        rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
-        merged: Keywords = rest
-        for part in self._conjuncts(schema, 0):
-            if part is False:
-                return False
-            if is_object(part):
-                merged = merge(merged, part)
-        return merged
-
-    def _conjuncts(self, schema: Keywords, depth: int) -> list[Schema]:
-        if depth > MOST_DEPTH:
-            raise CannotMergeError("`allOf` refers to itself")
-        found: list[Schema] = []
-        parts = list(schema.get("allOf", ())) if is_array(schema.get("allOf", [])) else []
-        if "$ref" in schema:
-            target = self._target(schema["$ref"])
-            if target is None:
-                raise CannotMergeError("it refers to another document")
-            parts.append(target[0])
-        for part in parts:
-            if is_object(part) and ("allOf" in part or "$ref" in part):
-                found += self._conjuncts(part, depth + 1)
-                part = {k: v for k, v in part.items() if k not in ("allOf", "$ref")}
-            found.append(part)
-        return found
-
     def _branches(self, schema: Keywords, key: str, name: str) -> Shape:
         branches: Any = schema[key]
         if not is_array(branches) or not 0 < len(branches) <= MOST_BRANCHES:
@@ -210,35 +168,8 @@ class _Reader:
         unknown = next((s for s in shapes if isinstance(s, Anything)), None)
         if unknown is not None:
             return Anything(unknown.why or (None if key == "anyOf" else "`oneOf` with any value"))
-        exactly = key == "oneOf" and not self._disjoint(shapes)
+        exactly = key == "oneOf" and not are_disjoint(shapes, self.named)
         return _either(shapes, exactly=exactly)
-
-    def _disjoint(self, shapes: list[Shape]) -> bool:
-        resolved = [self._resolved(shape) for shape in shapes]
-        apart = all(disjoint(a, b) for i, a in enumerate(resolved) for b in resolved[i + 1 :])
-        return apart or self._tagged_apart(resolved)
-
-    def _tagged_apart(self, shapes: list[Shape]) -> bool:
-        """Whether a required property has other values in each branch."""
-        tags: list[dict[str, set[str]]] = []
-        for record in shapes:
-            if not isinstance(record, Record):
-                return False
-            tags.append(
-                {
-                    f.name: set(f.shape.values)
-                    for f in record.fields
-                    if f.required and isinstance(f.shape, OneOfValues)
-                }
-            )
-        common = set(tags[0]).intersection(*tags[1:])
-        return any(
-            sum(len(t[name]) for t in tags) == len(set[str]().union(*(t[name] for t in tags)))
-            for name in common
-        )
-
-    def _resolved(self, shape: Shape) -> Shape:
-        return self.named.get(shape.name, shape) if isinstance(shape, Named) else shape
 
     # One schema without combinations
 

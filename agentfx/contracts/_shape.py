@@ -1,6 +1,7 @@
 """Types as data: what a JSON Schema says, as far as Python has a type for it.
 
-A shape is written as source by `_write`, and made a pydantic type by `_live`; both mean the same.
+`_read` makes shapes of schemas. A value is checked against one by `_accept`, it is written as
+source by `_write`, as one line for people by `_brief`, and compared with another one by `_within`.
 """
 
 from dataclasses import dataclass
@@ -173,4 +174,4 @@ class Shapes:
 
 
 Schema: TypeAlias = Any
-"""A JSON Schema: an object, true or false."""
+"""A JSON Schema: an object, true or false. From outside it may be any JSON value."""

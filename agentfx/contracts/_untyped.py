@@ -49,11 +49,11 @@ class Untyped:
 
     @cached_property
     def _takes(self) -> Shapes:
-        return read_schema(_schema(self._published.request), "input")
+        return read_schema(self._published.request, "input")
 
     @cached_property
     def _gives(self) -> Shapes:
-        return read_schema(_schema(self._published.response), "result")
+        return read_schema(self._published.response, "result")
 
     def encode_input(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """See `RemoteContract.encode_input`."""
@@ -93,10 +93,6 @@ class Untyped:
         if not isinstance(error, RemoteFailure):
             return None
         return error.name, sized_text(self._id, "failure", lambda: error.fields)
-
-
-def _schema(published: Any) -> Any:
-    return True if published is None else published
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ CHANGES: dict[str, tuple[list[Known], list[Known], str]] = {
         one({"type": "object", "additionalProperties": TEXT, "propertyNames": {"pattern": "^a"}}),
         "breaking",
     ),
-    "input: a row whose items have to differ": (one(ROW), one({**ROW, "uniqueItems": True}), "breaking"),
+    "input: a row whose items have to differ": (
+        one(ROW), one({**ROW, "uniqueItems": True}), "breaking",
+    ),
     "a definition that fits no member of a union, asked twice": (
         one(an_object(["x"], x=REFERENCE, y={"type": "null"}) | {"$defs": {"D": listed(TEXT)}}),
         one(

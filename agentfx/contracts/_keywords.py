@@ -1,4 +1,4 @@
-"""Small facts about keywords: bounds, patterns, values."""
+"""What keywords of a JSON Schema say by themselves: bounds, patterns, values."""
 
 import json
 import math
@@ -8,20 +8,7 @@ from typing import Any
 from pydantic_core import SchemaError
 
 from agentfx.contracts._accept import matches, problems
-from agentfx.contracts._shape import (
-    Boolean,
-    Listing,
-    Null,
-    Numeric,
-    OneOfValues,
-    Record,
-    Row,
-    Shape,
-    Shapes,
-    Text,
-)
-from agentfx.contracts._shape import Mapping as MappingShape
-from agentfx.contracts._types import canonical
+from agentfx.contracts._shape import Shapes
 
 FORMATS = ("date-time", "date", "time", "uuid")
 """Formats that Python has a type for."""
@@ -73,37 +60,3 @@ def values_text(values: list[Any], rest: Shapes) -> tuple[str, ...]:
     """Those values that the rest of their schema allows, each once, as JSON text."""
     allowed = [value for value in values if not problems(rest, value)]
     return tuple(dict.fromkeys(json.dumps(value, sort_keys=True) for value in allowed))
-
-
-def disjoint(left: Shape, right: Shape) -> bool:
-    """Whether no value can have both shapes."""
-    if isinstance(left, OneOfValues) and isinstance(right, OneOfValues):
-        mine = [canonical(json.loads(text)) for text in left.values]
-        return not any(canonical(json.loads(text)) in mine for text in right.values)
-    return not _types_of(left) & _types_of(right)
-
-
-def _types_of(shape: Shape) -> frozenset[str]:
-    match shape:
-        case Null():
-            return frozenset({"null"})
-        case Boolean():
-            return frozenset({"boolean"})
-        case Numeric():
-            return frozenset({"number"})
-        case Text():
-            return frozenset({"string"})
-        case Listing() | Row():
-            return frozenset({"array"})
-        case Record() | MappingShape():
-            return frozenset({"object"})
-        case OneOfValues(values):
-            return frozenset(_TYPE_NAMES[type(json.loads(text))] for text in values)
-        case _:
-            return frozenset({"null", "boolean", "number", "string", "array", "object"})
-
-
-_TYPE_NAMES: dict[type, str] = {
-    type(None): "null", bool: "boolean", int: "number", float: "number", str: "string",
-    list: "array", dict: "object",
-}  # fmt: skip
