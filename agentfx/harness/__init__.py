@@ -2,6 +2,7 @@
 
 from agentfx.harness._agent import Agent as Agent
 from agentfx.harness._agent import remake_agent as remake_agent
+from agentfx.harness._binding import SessionError as SessionError
 from agentfx.harness._cassette import Cassette as Cassette
 from agentfx.harness._cassette import CassetteError as CassetteError
 from agentfx.harness._cassette import CassetteModel as CassetteModel
@@ -19,17 +20,16 @@ from agentfx.harness._model import ModelError as ModelError
 from agentfx.harness._model import Prices as Prices
 from agentfx.harness._model import Reply as Reply
 from agentfx.harness._model import Usage as Usage
+from agentfx.harness._open import NotDurableError as NotDurableError
+from agentfx.harness._open import attach as attach
+from agentfx.harness._open import open as open  # noqa: A004 - `harness.open`
 from agentfx.harness._policy import Limits as Limits
 from agentfx.harness._policy import Retry as Retry
 from agentfx.harness._policy import Window as Window
 from agentfx.harness._request import Block as Block
 from agentfx.harness._request import Request as Request
-from agentfx.harness._session import NotDurableError as NotDurableError
 from agentfx.harness._session import Session as Session
-from agentfx.harness._session import SessionError as SessionError
-from agentfx.harness._session import Status as Status
-from agentfx.harness._session import attach as attach
-from agentfx.harness._session import open as open  # noqa: A004 - `harness.open`
+from agentfx.harness._status import Status as Status
 from agentfx.harness._stub import ScriptedModel as ScriptedModel
 from agentfx.harness._stub import StubModel as StubModel
 from agentfx.harness._stub import results_of as results_of

@@ -8,6 +8,7 @@ from typing import Any, Never
 from agentfx._clock import SystemClock
 from agentfx.algebra import Published, Task, TaskContext
 from agentfx.algebra._task import TaskOptions
+from agentfx.harness._log import StepLog
 from agentfx.harness._model import Model, prices_of
 from agentfx.harness._policy import Limits, Retry, Rules, Window
 from agentfx.harness._step import Step
@@ -109,10 +110,10 @@ def _step_of(model: Model) -> Callable[..., Any]:
         epoch: int,
         news: dict[str, Any] | None = None,
     ) -> str:
-        made = Step(
-            model, asking(), SystemClock(), worker=ctx.worker, session=session, wake=wake,
-            epoch=epoch, nonce=token_hex(6),
+        log = StepLog(
+            asking(), worker=ctx.worker, session=session, wake=wake, epoch=epoch,
+            nonce=token_hex(6),
         )  # fmt: skip
-        return await made.run(news)
+        return await Step(model, log, SystemClock()).run(news)
 
     return step

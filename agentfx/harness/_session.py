@@ -1,53 +1,27 @@
 """Sessions, as a client sees them: send, watch, decide, fork."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
-from agentfx._errors import AgentfxError
-from agentfx.algebra import Published
 from agentfx.harness._agent import Agent
-from agentfx.harness._event import LogEvent, event_of
+from agentfx.harness._binding import AgentHost, SessionError, binding, described_by
+from agentfx.harness._event import LogEvent
+from agentfx.harness._log import read_events
 from agentfx.harness._request import canonical
-from agentfx.harness._step import whole
-from agentfx.harness._tool import argument_problems, named, remote_ids
+from agentfx.harness._status import Status, status_of
+from agentfx.harness._tool import argument_problems, named
 from agentfx.harness._transcript import Transcript, transcript_of
 from agentfx.harness._turn import text_of
 from agentfx.harness._view import table
-from agentfx.interpreters import ServiceError, run_sync
+from agentfx.interpreters import run_sync
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_log = logging.getLogger("agentfx")
 WATCH_SECONDS = 5.0
 _ENDS = ("refused", "limit_reached", "step_failed", "cancelled", "model_error")
-
-
-class SessionError(AgentfxError):
-    """A session cannot do what it was asked."""
-
-
-class NotDurableError(SessionError):
-    """The engine keeps what it acknowledges in memory only."""
-
-
-class AgentHost(Protocol):
-    """What sessions need of a connection to an engine."""
-
-    async def request(self, name: str, data: Any) -> Any:
-        """Ask the services; `name` without `agentfx::`."""
-        ...
-
-    def bring_code(self) -> str | None:
-        """Let workers have this process's code as it is now; its version."""
-        ...
-
-    async def published(self, function_id: str) -> Published | None:
-        """What the worker of a function publishes about it, None if nobody has it now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +147,7 @@ class Session:
         more: dict[str, Any] = {}
         if agent is not None:
             settings = dict(await described_by(self._host, agent))
-            more = {"settings": settings, **_binding(self._host, agent)}
+            more = {"settings": settings, **binding(self._host, agent)}
         await self._ask("fork", branch=name, at=at, writer=self._writer, edit=edit, **more)
         return Session(name, self._host, self._writer)
 
@@ -188,7 +162,7 @@ class Session:
 
     # Reading
 
-    async def status(self, *, wait_seconds: float = 0.0) -> "Status":
+    async def status(self, *, wait_seconds: float = 0.0) -> Status:
         """How it stands; waits so long for it to be idle."""
         return status_of(await self._ask("get", wait_seconds=wait_seconds))
 
@@ -197,17 +171,17 @@ class Session:
         while True:
             after = self._events[-1].seq if self._events else 0
             page = await self._ask("read", after=after)
-            events = [event_of(await self._whole(row)) for row in page["events"]]
+            events = await self._events_of(page)
             known = len(self._events)  # somebody else may have read on meanwhile
             self._events += [event for event in events if event.seq > known]
             if not events:
                 return list(self._events)
 
-    async def _whole(self, row: dict[str, Any]) -> dict[str, Any]:
+    async def _events_of(self, page: Mapping[str, Any]) -> list[LogEvent]:
         async def ask(name: str, data: Any) -> Any:
             return await self._host.request(name.removeprefix("agentfx::"), data)
 
-        return await whole(ask, row)
+        return await read_events(ask, page["events"])
 
     @property
     def events(self) -> list[LogEvent]:
@@ -250,7 +224,7 @@ class Session:
             if voided:
                 cursor.attempt, cursor.delta = page["attempt"], 0
             cursor.delta += len(page["parts"])
-            events = [event_of(await self._whole(row)) for row in page["events"]]
+            events = await self._events_of(page)
             if events:
                 cursor.after = events[-1].seq
             if events or page["parts"] or voided:
@@ -258,129 +232,3 @@ class Session:
 
     async def _ask(self, name: str, **data: Any) -> Any:
         return await self._host.request(f"session::{name}", {"session": self.id, **data})
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a session stands.
-
-    Attributes:
-        head: Number of the last event.
-        busy: Something goes on, or will by itself.
-        held: Calls that wait for an approval.
-        running: Calls that run, or wait for a worker.
-        due_at: When a failed model call is tried again.
-        spent: Money booked for the session's purse; `reserved` for calls under way.
-    """
-
-    head: int
-    epoch: int
-    busy: bool
-    held: tuple[str, ...]
-    running: tuple[str, ...]
-    due_at: float | None
-    spent: float
-    reserved: float
-
-
-def status_of(row: Mapping[str, Any]) -> Status:
-    """A status, as the services send it."""
-    calls: list[Mapping[str, Any]] = row["open_calls"]
-    held = tuple(c["call"] for c in calls if c["state"] == "held")
-    running = tuple(c["call"] for c in calls if c["state"] != "held")
-    return Status(
-        row["head"], row["epoch"], row["busy"], held, running, row["due_at"],
-        row["spent"]["booked"],
-        row["spent"]["reserved"],
-    )  # fmt: skip
-
-
-async def open(  # noqa: A001 - `harness.open`, as files are opened
-    session: str,
-    agent: Agent,
-    *,
-    backend: AgentHost,
-    writer: str = "client",
-    if_lossy: Literal["refuse", "warn", "ignore"] = "warn",
-) -> Session:
-    """Open a session: a new one, or one that is there already.
-
-    A new session keeps the agent's prompt, tools and rules. One that is there keeps its own; only
-    its code is brought up to date, so that workers that load this process's code can go on.
-
-    Args:
-        session: Its id.
-        agent: Whose session it is.
-        backend: A cluster or connection.
-        writer: Who the log says wrote what this client sends.
-        if_lossy: What to do on an engine that may lose what it has acknowledged.
-
-    Raises:
-        NotDurableError: It may, and `if_lossy` says to refuse.
-    """
-    if if_lossy != "ignore":
-        await _check_durability(backend, refuse=if_lossy == "refuse")
-    await bind(backend, session, agent, writer)
-    return Session(session, backend, writer)
-
-
-async def _check_durability(backend: AgentHost, *, refuse: bool) -> None:
-    lossy = (await backend.request("session::durability", {}))["lossy"]
-    if lossy is None:
-        return
-    message = f"what the engine acknowledges may be lost with its machine: {lossy}"
-    if refuse:
-        raise NotDurableError(message)
-    _log.warning(message)
-
-
-async def bind(backend: AgentHost, session: str, agent: Agent, writer: str) -> None:
-    """Make a session this agent's."""
-    body = dict(await described_by(backend, agent))
-    event = {"kind": "session_started", "body": body, "key": f"start/{token_hex(8)}"}
-    await backend.request(
-        "session::open",
-        {
-            "session": session, "writer": writer, "events": [event], "purse": agent.purse,
-            **_binding(backend, agent),
-        },
-    )  # fmt: skip
-
-
-def _binding(backend: AgentHost, agent: Agent) -> dict[str, Any]:
-    """What ties a session to an agent, beside what its log says."""
-    return {
-        "agent": agent.id, "code": backend.bring_code(), "policy": agent.policy,
-        "results": agent.results, "budget": agent.budget,
-    }  # fmt: skip
-
-
-async def described_by(backend: AgentHost, agent: Agent) -> Mapping[str, Any]:
-    """What a session says of its agent; the schemas of remote tools are as published now.
-
-    Raises:
-        SessionError: A worker of a remote tool is not there.
-    """
-    published: dict[str, Published] = {}
-    for function_id in remote_ids(agent.tools):
-        found = await backend.published(function_id)
-        if found is None:
-            raise SessionError(
-                f"nobody has {function_id} now: start its worker, then open the session"
-            )
-        published[function_id] = found
-    return agent.body(published)
-
-
-async def attach(session: str, *, backend: AgentHost, writer: str = "client") -> Session:
-    """A session that is there already, for those who do not have its agent.
-
-    Raises:
-        SessionError: There is none.
-    """
-    found = Session(session, backend, writer)
-    try:
-        await found.status()
-    except ServiceError as error:
-        raise SessionError(str(error)) from None
-    return found

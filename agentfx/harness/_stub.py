@@ -1,8 +1,7 @@
 """Models without a model: for proofs, demonstrations and tests."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agentfx._clock import SystemClock
@@ -41,7 +40,7 @@ class StubModel:
 
     def settings(self) -> Mapping[str, Any]:
         """See `Model.settings`."""
-        prices = None if self.prices is None else vars_of(self.prices)
+        prices = None if self.prices is None else asdict(self.prices)
         return {"name": self.name, "max_tokens": 1000, "prices": prices}
 
     async def complete(self, request: Request, attempt: Attempt) -> Reply:
@@ -134,18 +133,3 @@ def results_of(request: Request) -> list[str]:
                 break
             found = results + found
     return found
-
-
-def vars_of(prices: Prices) -> dict[str, Any]:
-    """Prices as JSON."""
-    whole: dict[str, Any] = json.loads(
-        json.dumps(
-            {
-                "input": prices.input,
-                "output": prices.output,
-                "cache_write": prices.cache_write,
-                "cache_read": prices.cache_read,
-            }
-        )
-    )
-    return whole

@@ -1,6 +1,6 @@
 """From a model's answer to events and tool calls; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,33 +68,38 @@ def turn_of(reply: Reply, state: Transcript, upto: int, attempt: str, limits: Li
         }
     )  # fmt: skip
     for call in calls:
-        refusal = _why_not(call, reply, state, limits, runs=action == "run_tools")
-        if refusal is None:
-            turn.calls.append(_job(call, state))
-        else:
-            turn.events.append(_answered(call, refusal))
+        _run_or_answer(turn, call, reply, state, limits, runs=action == "run_tools")
     return turn
 
 
-def _why_not(
-    call: Mapping[str, Any], reply: Reply, state: Transcript, limits: Limits, *, runs: bool
-) -> str | None:
-    """Why a call is answered here instead of being run."""
-    if not runs:
-        return f"The turn ended with {reply.stop_reason}: this call did not start."
-    if call["id"] in reply.bad_arguments:
-        return "The arguments were not a JSON object: this call did not start."
+def _run_or_answer(
+    turn: Turn,
+    call: Mapping[str, Any],
+    reply: Reply,
+    state: Transcript,
+    limits: Limits,
+    *,
+    runs: bool,
+) -> None:
+    """Queue a call, or answer it here if it cannot run."""
     tools = state.agent.get("tools", ())
-    if named(tools, call["name"]) is None:
-        there = ", ".join(tool["name"] for tool in tools) or "none"
-        return f"There is no tool {call['name']}; there are: {there}."
     failures = state.failed.get(same_call(call["name"], call["input"]), 0)
-    if failures >= limits.failing_calls:
-        return (
+    if not runs:
+        why = f"The turn ended with {reply.stop_reason}: this call did not start."
+    elif call["id"] in reply.bad_arguments:
+        why = "The arguments were not a JSON object: this call did not start."
+    elif (tool := named(tools, call["name"])) is None:
+        there = ", ".join(tool["name"] for tool in tools) or "none"
+        why = f"There is no tool {call['name']}; there are: {there}."
+    elif failures >= limits.failing_calls:
+        why = (
             f"The same call has failed {failures} times; it was not made again. Change the "
             "arguments, or go on without it."
         )
-    return None
+    else:
+        turn.calls.append(_job(call, tool))
+        return
+    turn.events.append(_answered(call, why))
 
 
 def _answered(call: Mapping[str, Any], why: str) -> dict[str, Any]:
@@ -107,9 +112,7 @@ def _answered(call: Mapping[str, Any], why: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _job(call: Mapping[str, Any], state: Transcript) -> dict[str, Any]:
-    tool = named(state.agent["tools"], call["name"])
-    assert tool is not None  # noqa: S101 - looked up before
+def _job(call: Mapping[str, Any], tool: Mapping[str, Any]) -> dict[str, Any]:
     limit = tool["approval_seconds"] if tool["approval"] else tool["limit_seconds"]
     request = {
         "id": call["id"], "name": call["name"], "input": call["input"],
@@ -128,6 +131,6 @@ def _job(call: Mapping[str, Any], state: Transcript) -> dict[str, Any]:
     }
 
 
-def text_of(content: tuple[Block, ...] | list[Block]) -> str:
+def text_of(content: Iterable[Block]) -> str:
     """The text of an answer, without thinking and calls."""
     return "".join(str(b["text"]) for b in content if b["type"] == "text")

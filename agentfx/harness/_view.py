@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentfx.harness._event import LogEvent
 from agentfx.harness._request import canonical
+from agentfx.harness._turn import text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def _took(event: LogEvent, began: dict[str, float]) -> float | None:
 
 def _assistant(body: Mapping[str, Any]) -> str:
     calls = [f"{c['name']}({_arguments(c['input'])})" for c in body.get("calls", ())]
-    words = "".join(str(b.get("text", "")) for b in body["content"] if b["type"] == "text")
+    words = text_of(body["content"])
     return "  ".join([*([f'"{words}"'] if words else []), *calls])
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from agentfx.harness import Agent, ClaudeModel, Prices, Retry
 from agentfx.harness._event import event_of
+from agentfx.harness._log import StepLog
 from agentfx.harness._step import Step
 from agentfx.interpreters import ServiceError
 from agentfx.services._host import FunctionError
@@ -51,10 +52,11 @@ class Played:
     def step(self, nonce: str = "n") -> Step:
         job = next(j for _, j in self.at.jobs.jobs.values() if j.path.startswith("wake"))
         asked = orjson.loads(job.input)
-        return Step(
-            self.agent.model, self.ask, self.at.clock, worker="w1", session="s",
-            wake=asked["wake"], epoch=asked["epoch"], nonce=f"{nonce}{job.path}",
+        log = StepLog(
+            self.ask, worker="w1", session="s", wake=asked["wake"], epoch=asked["epoch"],
+            nonce=f"{nonce}{job.path}",
         )  # fmt: skip
+        return Step(self.agent.model, log, self.at.clock)
 
     async def one(self) -> str:
         """Make the step that waits."""
