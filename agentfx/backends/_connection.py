@@ -26,6 +26,8 @@ CONNECT_SECONDS = 5.0
 LOST_SECONDS = 30.0
 """An engine that is away for so long is lost."""
 _RECONNECT_FIRST_MS, _RECONNECT_MOST_MS = 50, 1000
+_RECONNECT_FACTOR = 2
+"""A whole number: the SDK raises it to the number of tries, and 2.0 ends them after 1,024."""
 _ANY_HANDLER = "invocation_failed"
 """The one code that the SDK gives to whatever a handler raises."""
 _OF_SERVICES = "agentfx::"
@@ -126,7 +128,9 @@ class Connection:
                 worker_name=name,
                 headers={"Authorization": f"Bearer {token}"} if token else {},
                 reconnection_config=ReconnectionConfig(
-                    initial_delay_ms=_RECONNECT_FIRST_MS, max_delay_ms=_RECONNECT_MOST_MS
+                    initial_delay_ms=_RECONNECT_FIRST_MS,
+                    max_delay_ms=_RECONNECT_MOST_MS,
+                    backoff_multiplier=_RECONNECT_FACTOR,
                 ),
                 otel={"enabled": False},
                 enable_metrics_reporting=False,

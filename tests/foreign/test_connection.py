@@ -1,4 +1,4 @@
-"""A connection that nobody wants any more leaves nothing behind."""
+"""A connection comes back however long it takes; one that nobody wants leaves nothing behind."""
 
 import asyncio
 import threading
@@ -30,3 +30,21 @@ async def test_one_that_is_cancelled_while_it_connects_ends_its_thread() -> None
         await connecting
     assert not {thread for thread in _kept() - before if "run_forever" in thread.name}
     await engine.stop()
+
+
+async def test_it_comes_back_after_more_tries_than_a_float_can_count() -> None:
+    engine = Engine(token="secret")  # noqa: S106
+    await engine.start()
+    connection = await Connection.connect(engine.url, "secret", "patient")
+    try:
+        await engine.stop()
+        await eventually(lambda: not connection.is_open)
+        sdk = connection._client
+        sdk._reconnection_config.max_delay_ms = 20
+        sdk._reconnect_attempt = 1100  # as after a third of an hour
+        await eventually(lambda: sdk._reconnect_attempt > 1102)
+        await engine.start()
+        await eventually(lambda: connection.is_open)
+    finally:
+        await connection.close()
+        await engine.stop()
