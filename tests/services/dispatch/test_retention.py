@@ -1,7 +1,12 @@
 """What is kept, and for how long; a run takes all that belongs to it along."""
 
-from agentfx.jobs import SHARED_FENCES, fence_scope, identity_of
-from tests.services.dispatch.kit import Kit, job, jobs, start_of
+import asyncio
+from asyncio import Event
+
+import pytest
+
+from agentfx.jobs import SHARED_FENCES, Job, fence_scope, identity_of
+from tests.services.dispatch.kit import Driver, Kit, Worker, holds, job, jobs, start_of
 from tests.waiting import eventually
 
 DAY = 86_400.0
@@ -140,6 +145,44 @@ async def test_large_inputs_are_read_when_they_start(kit: Kit) -> None:
     assert not core._payloads
     worker = await kit.worker()
     await eventually(lambda: len(worker.starts) == 3)
+
+
+async def slow_reads(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, Driver, Event]:
+    """A job that has a worker, and whose input is read once the event is set."""
+    core, reading, read_on = kit.service._core, asyncio.Event(), asyncio.Event()
+    core._payload_bytes = 1 << 40  # no room is left in memory
+    read = core._job
+
+    async def slowly(job_id: str) -> Job | None:
+        reading.set()
+        await read_on.wait()
+        return await read(job_id)
+
+    monkeypatch.setattr(core, "_job", slowly)
+    worker, driver = await kit.worker(), kit.driver()
+    await driver.open()
+    await driver.submit(job())
+    await reading.wait()
+    return worker, driver, read_on
+
+
+async def test_a_job_that_is_cancelled_while_its_input_is_read_is_not_sent(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, driver, read_on = await slow_reads(kit, monkeypatch)
+    await driver.ask("run::cancel", run="r")
+    read_on.set()
+    await holds(lambda: worker.given == [], kit)
+
+
+async def test_a_start_that_was_given_up_while_its_input_was_read_is_not_sent(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, _, read_on = await slow_reads(kit, monkeypatch)
+    await kit.passes(3)  # two pings say that the worker does not have it
+    read_on.set()
+    await eventually(lambda: worker.given)
+    await holds(lambda: worker.given == [start_of(job(), 2)], kit)
 
 
 async def test_a_code_version_is_kept_while_a_run_may_need_it(kit: Kit) -> None:
