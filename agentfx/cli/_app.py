@@ -10,6 +10,7 @@ from typing import Annotated, Any, Never, TypeVar
 
 import typer
 
+from agentfx._clock import SystemClock
 from agentfx._errors import AgentfxError
 from agentfx.cli._show import err
 from agentfx.cluster import ClusterError, Engine, Home, find_engine, local, open_engine
@@ -58,8 +59,6 @@ async def engine_of(where: Where, *, workers: int = 0) -> AsyncGenerator[Engine]
     Raises:
         ClusterError: None is given, none runs, and there is neither a store nor work for one.
     """
-    from agentfx._clock import SystemClock
-
     found = find_engine(where.url, where.token, where.home)
     if found is not None:
         async with await open_engine(found, SystemClock()) as engine:

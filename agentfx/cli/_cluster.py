@@ -18,6 +18,9 @@ from agentfx.cluster import (
     attach,
     find_engine,
     local,
+    run_engine,
+    run_services,
+    run_worker,
 )
 
 dlq_app = typer.Typer(help="List, redrive or discard dead letters.", no_args_is_help=True)
@@ -93,8 +96,6 @@ def engine(
     home: HomeOption = None,
 ) -> None:
     """Run the embedded engine alone, in the foreground; without a token it makes one."""
-    from agentfx.cluster import run_engine
-
     where = Where.of(None, token, home)
     wanted = token or os.environ.get("III_TOKEN") or token_urlsafe(24)
     options = EngineOptions(str(where.home.path), port, wanted, config=config, services=services)
@@ -113,8 +114,6 @@ def services(
     home: HomeOption = None,
 ) -> None:
     """Serve runs, jobs, state and queues on an iii engine that runs already; until Ctrl-C."""
-    from agentfx.cluster import run_services
-
     where = Where.of(url, token, home)
     found = find_engine(where.url, where.token, where.home)
     if found is None:
@@ -133,8 +132,6 @@ def worker(
     home: HomeOption = None,
 ) -> None:
     """Run a worker on an engine, in the foreground; SIGTERM lets it finish what it runs."""
-    from agentfx.cluster import run_worker
-
     where = Where.of(url, token, home)
     found = find_engine(where.url, where.token, where.home)
     if found is None:

@@ -1,8 +1,10 @@
 """Commands about runs: run, resume, cancel, runs, events."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
+from pydantic_core import to_json
 
 from agentfx.algebra import AnyEffect, Exit, Ok
 from agentfx.cli._app import (
@@ -158,15 +160,11 @@ async def _follow(where: Where, run_id: str) -> None:
 
 def _import_from_here() -> None:
     """Modules of the working folder can be named, as with `python -m`."""
-    import sys
-
     if "" not in sys.path:
         sys.path.insert(0, "")
 
 
 def _finish(exit_: Exit[Any, Any], *, as_json: bool) -> None:
-    from pydantic_core import to_json
-
     if isinstance(exit_, Ok):
         value = exit_.value
         text = to_json(value, fallback=repr, indent=None if as_json else 2).decode()

@@ -10,7 +10,7 @@ from agentfx.jobs import Job, Route, home_of, identity_of, job_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
-from agentfx.services.dispatch._core import Core, Driver, LiveRun
+from agentfx.services.dispatch._core import Core, Driver, LiveRun, driver_id
 from agentfx.services.dispatch._messages import (
     Driver as DriverName,
 )
@@ -129,7 +129,7 @@ class Runs:
         if former and former != driver:
             if former in self._core.drivers:
                 self._core.drivers[former].runs.discard(run.no)
-            self._core.to_drivers.add(_driver_function(former), "superseded", [run.id, run.epoch])
+            self._core.to_drivers.add(driver_id(former), "superseded", [run.id, run.epoch])
         self._core.drivers[driver].runs.add(run.no)
 
     def heard(self, driver: str, link: str | None) -> None:
@@ -239,7 +239,7 @@ class Runs:
         for driver in self._core.drivers.values():
             if driver.link == caller:
                 item = [message.run, message.epoch, error.code, error.message]
-                self._core.to_drivers.add(_driver_function(driver.id), "refused", item)
+                self._core.to_drivers.add(driver_id(driver.id), "refused", item)
 
     async def read(self, message: ReadRun, caller: str | None) -> Json:
         """A page of a run's journal and of its jobs' outcomes."""
@@ -313,9 +313,7 @@ class Runs:
         if live is None:
             return
         for driver in {live.driver, *live.watchers} - {""}:
-            self._core.to_drivers.add(
-                _driver_function(driver), "ended", [run.id, run.status, run.exit]
-            )
+            self._core.to_drivers.add(driver_id(driver), "ended", [run.id, run.status, run.exit])
         for known in self._core.drivers.values():
             known.runs.discard(run.no)
 
@@ -339,7 +337,7 @@ class Runs:
     def _release_watchers(self, live: LiveRun) -> None:
         """Whoever waits for the result may go on with the run."""
         for watcher in live.watchers:
-            self._core.to_drivers.add(_driver_function(watcher), "released", live.id)
+            self._core.to_drivers.add(driver_id(watcher), "released", live.id)
         live.watchers.clear()
 
     def driver_left(self, link: str) -> None:
@@ -486,7 +484,3 @@ def _unless_redriven(t: Transaction, run: RunRow, steps: Sequence[StepRow]) -> N
 def _opened(run_no: int, at: float, step: Opened) -> EventRow:
     fields = {name: value for name, value in asdict(step).items() if value is not None}
     return EventRow("step_started", at, run_no, fields=fields)
-
-
-def _driver_function(driver: str) -> str:
-    return f"agentfx::driver::{driver}"
