@@ -8,8 +8,9 @@ import reprlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
+from itertools import islice
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 
@@ -47,13 +48,17 @@ class Structure:
         return _equal(self, other)
 
     def __hash__(self) -> int:
-        return _fold(self, lambda cls, fields: hash((cls, *map(_hash, fields))))
+        hashes: dict[int, int] = {}
+        for value, parts in _post_order(self):
+            known = (hashes[id(p)] if isinstance(p, Structure) else _hash(p) for p in parts)
+            hashes[id(value)] = hash((type(value), *known))
+        return hashes[id(self)]
 
     def __repr__(self) -> str:
         return _render(self, CHAIN_HEAD, CHAIN_TAIL)
 
-    def __reduce__(self) -> tuple[Callable[..., "Structure"], tuple[list[Any]]]:
-        return _rebuild, (_tape(self),)
+    def __reduce__(self) -> tuple[Callable[..., "Structure"], tuple[object, ...]]:
+        return _rebuild, _tape(self)
 
     def text(self) -> str:
         """What this node adds to the text of `first`, the node that it continues."""
@@ -105,6 +110,11 @@ def fields_of(value: Structure) -> tuple[Any, ...]:
     return getter(value)
 
 
+@cache
+def _count(cls: Any) -> int:
+    return len(fields(cls))
+
+
 def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return attrgetter(*names)
@@ -112,47 +122,39 @@ def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _equal(left: Structure, right: Structure) -> bool:
-    pending: list[tuple[Any, Any]] = [(left, right)]
+    pending: list[tuple[Structure, Structure]] = [(left, right)]
     seen: set[tuple[int, int]] = set()  # shared parts are compared once
     while pending:
         a, b = pending.pop()
-        if a is b or (id(a), id(b)) in seen:
-            continue
-        if not (isinstance(a, Structure) and isinstance(b, Structure)):
-            if a != b:
-                return False
-            continue
         if type(a) is not type(b):
             return False
-        seen.add((id(a), id(b)))
-        pending.extend(zip(fields_of(a), fields_of(b), strict=True))
+        for x, y in zip(fields_of(a), fields_of(b), strict=True):
+            if x is y:
+                continue
+            if not (isinstance(x, Structure) and isinstance(y, Structure)):
+                if x != y:
+                    return False
+            elif (pair := (id(x), id(y))) not in seen:
+                seen.add(pair)
+                pending.append((x, y))
     return True
 
 
-def _post_order(root: Structure) -> Iterator[Structure]:
-    """Every distinct node, children first."""
-    pending: list[tuple[Structure, bool]] = [(root, False)]
+def _post_order(root: Structure) -> Iterator[tuple[Structure, tuple[Any, ...]]]:
+    """Every distinct node and its fields, children first."""
+    pending: list[Structure] = [root]
     done: set[int] = set()
     while pending:
-        value, opened = pending.pop()
-        if id(value) in done:
-            continue
-        if opened:
+        value = pending[-1]
+        if id(value) not in done:
+            parts = fields_of(value)
+            inner = [part for part in parts if isinstance(part, Structure) and id(part) not in done]
+            if inner:
+                pending.extend(inner)
+                continue
             done.add(id(value))
-            yield value
-            continue
-        pending.append((value, True))
-        pending.extend((part, False) for part in fields_of(value) if isinstance(part, Structure))
-
-
-def _fold(root: Structure, combine: Callable[[type, tuple[Any, ...]], int]) -> int:
-    results: dict[int, int] = {}
-    for value in _post_order(root):
-        parts = tuple(
-            results[id(part)] if isinstance(part, Structure) else part for part in fields_of(value)
-        )
-        results[id(value)] = combine(type(value), parts)
-    return results[id(root)]
+            yield value, parts
+        pending.pop()
 
 
 def _hash(value: object) -> int:
@@ -162,35 +164,30 @@ def _hash(value: object) -> int:
         return hash(type(value))
 
 
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    """In a pickled tape: the node at this position."""
-
-    position: int
-
-
-def _tape(root: Structure) -> list[Any]:
+def _tape(root: Structure) -> tuple[list[type], list[Any], dict[int, int]]:
+    """Every distinct node: the types; their fields in one line; which of these are which nodes."""
+    types: list[type] = []
+    line: list[Any] = []
+    nodes: dict[int, int] = {}
     positions: dict[int, int] = {}
-    tape: list[Any] = []
-    for value in _post_order(root):
-        positions[id(value)] = len(tape)
-        tape.append(
-            (
-                type(value),
-                tuple(
-                    _Earlier(positions[id(part)]) if isinstance(part, Structure) else part
-                    for part in fields_of(value)
-                ),
-            )
-        )
-    return tape
+    for value, parts in _post_order(root):
+        for part in parts:
+            if isinstance(part, Structure):
+                nodes[len(line)] = positions[id(part)]
+                line.append(None)
+            else:
+                line.append(part)
+        positions[id(value)] = len(types)
+        types.append(type(value))
+    return types, line, nodes
 
 
-def _rebuild(tape: list[Any]) -> Structure:
-    made: list[Structure] = []
-    for cls, parts in tape:
-        made.append(cls(*(made[p.position] if isinstance(p, _Earlier) else p for p in parts)))
-    return made[-1]
+def _rebuild(types: list[type], line: list[Any], nodes: dict[int, int]) -> Structure:
+    made: dict[int, Structure] = {}
+    parts = (made[nodes[at]] if at in nodes else part for at, part in enumerate(line))
+    for position, cls in enumerate(types):
+        made[position] = cls(*islice(parts, _count(cls)))
+    return made[len(types) - 1]
 
 
 def _render(value: Structure, head: int, tail: int) -> str:
@@ -215,8 +212,8 @@ def fingerprint(root: Structure) -> str:
     are checked one by one when a journal is replayed.
     """
     digest = blake2b(digest_size=16)
-    for value in _post_order(root):
-        names = (_named_part(part) for part in fields_of(value))
+    for value, parts in _post_order(root):
+        names = (_named_part(part) for part in parts)
         digest.update("\0".join((type(value).__name__, *names)).encode() + b"\n")
     return digest.hexdigest()
 

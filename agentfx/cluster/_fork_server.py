@@ -1,12 +1,13 @@
 """A process that forks workers and engines, with everything already imported.
 
-Importing takes most of a second; forking takes milliseconds. The server itself has one thread
-and opens no connection, so a fork is safe. It reads requests from its supervisor's socket and
-tells it there which children have ended; when the supervisor is gone, however it ended, the
-server ends, and so do its children.
+Importing takes most of a second; forking takes milliseconds. The supervisor forks the server as
+well, before it has threads or files. The server itself has one thread and opens no connection, so
+a fork is safe. It reads requests from its supervisor's socket and tells it there which children
+have ended; when the supervisor is gone, however it ended, the server ends, and so do its children.
 """
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -16,6 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from agentfx._errors import AgentfxError
@@ -41,14 +43,45 @@ MAIN: dict[str, Callable[[dict[str, Any]], int]] = {
 }
 
 
-def serve(channel: socket.socket, leash: int) -> None:
-    """Fork on request until the supervisor is gone.
+@dataclass(frozen=True, slots=True)
+class ForkServer:
+    """The supervisor's end of a fork server.
 
-    Args:
+    Attributes:
+        pid: Of the server.
         channel: Requests and answers, a JSON text a line.
-        leash: A pipe of which the supervisor alone holds the other end: it closes with it.
+        leash: The only write end of a pipe: when the supervisor ends, every reader sees its end.
     """
+
+    pid: int
+    channel: socket.socket
+    leash: int
+
+
+def start_fork_server() -> ForkServer:
+    """Import everything and fork the server; called while nothing is open that it would inherit."""
     _import_everything()
+    gc.freeze()  # what is imported stays: no collection, of no child, has to look at it again
+    ours, theirs = socket.socketpair()
+    leash_read, leash = os.pipe()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        os.close(leash_read)
+        return ForkServer(pid, ours, leash)
+    try:
+        ours.close()
+        os.close(leash)
+        os.setsid()
+        _serve(theirs, leash_read)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _serve(channel: socket.socket, leash: int) -> None:
+    """Fork on request until the supervisor is gone."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, _woken)
@@ -139,13 +172,3 @@ def _reap(channel: socket.socket) -> None:
         if not pid:
             return
         _answer(channel, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
-
-
-def main() -> None:
-    """The server's process; its socket and leash are descriptors given as arguments."""
-    channel, leash = int(sys.argv[1]), int(sys.argv[2])
-    serve(socket.socket(fileno=channel), leash)
-
-
-if __name__ == "__main__":
-    main()

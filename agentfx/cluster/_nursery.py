@@ -5,15 +5,12 @@ import itertools
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from agentfx.cluster._fork_server import ForkServer
 from agentfx.cluster._options import (
     EngineOptions,
     ForeignOptions,
@@ -49,41 +46,21 @@ class Nursery:
     """Forks children, and hears when they end.
 
     Args:
-        log: Where children's output goes.
-        on_lost: Called if the fork server itself ends.
+        server: The fork server.
+        on_lost: Called if it ends.
     """
 
-    def __init__(self, log: Path, on_lost: Callable[[], None]) -> None:
-        self._log, self._on_lost = log, on_lost
+    def __init__(self, server: ForkServer, on_lost: Callable[[], None]) -> None:
+        self._server, self._on_lost = server, on_lost
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[int]] = {}
         self._children: dict[int, Child] = {}
         self._early: dict[int, int] = {}  # ended before it was known that they are ours
 
     async def start(self) -> None:
-        """Start the fork server."""
-        reader, self._writer = await asyncio.open_connection(sock=self._spawn())
+        """Listen to the fork server."""
+        reader, self._writer = await asyncio.open_connection(sock=self._server.channel)
         self._listening = asyncio.ensure_future(self._listen(reader))
-
-    def _spawn(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        # The only write end stays here: when this process ends, every reader sees its end.
-        leash_read, self._leash = os.pipe()
-        with self._log.open("ab") as log:
-            self._server = subprocess.Popen(  # noqa: S603 - our own module
-                [
-                    sys.executable, "-m", "agentfx.cluster._fork_server",
-                    str(theirs.fileno()), str(leash_read),
-                ],
-                pass_fds=(theirs.fileno(), leash_read),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        theirs.close()
-        os.close(leash_read)
-        return ours
 
     async def fork(self, kind: str, options: Options) -> Child:
         """Start a process."""
@@ -122,8 +99,8 @@ class Nursery:
         """End the fork server, and with it every child that is left."""
         self._listening.cancel()
         self._writer.close()
-        os.close(self._leash)
-        await asyncio.to_thread(self._server.wait)
+        os.close(self._server.leash)
+        await asyncio.to_thread(os.waitpid, self._server.pid, 0)
 
 
 async def end(children: Sequence[Child], seconds: float) -> None:

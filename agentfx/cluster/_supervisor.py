@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from agentfx._clock import Clock, SystemClock
 from agentfx._errors import AgentfxError
 from agentfx.cluster._control import ControlError, ControlServer, User
 from agentfx.cluster._core_keeper import CoreKeeper, CoreRefusedError
+from agentfx.cluster._fork_server import ForkServer, start_fork_server
 from agentfx.cluster._home import Discovery, Home
 from agentfx.cluster._nursery import Nursery
 from agentfx.cluster._refusal import say_why
@@ -33,16 +34,23 @@ class Supervisor:
         url: Of an engine that runs already; None starts the embedded one.
         token: For that engine.
         config: An iii configuration file for the embedded engine.
+        server: Forks engine and workers.
         clock: The time.
     """
 
     def __init__(
-        self, home: Home, url: str | None, token: str | None, config: str | None, clock: Clock
+        self,
+        home: Home,
+        url: str | None,
+        token: str | None,
+        config: str | None,
+        server: ForkServer,
+        clock: Clock,
     ) -> None:
         self._home, self._clock = home, clock
         self._over = asyncio.Event()
         self._core = CoreKeeper(home, url, token, config, clock, self._over, self._spawn)
-        self._nursery = Nursery(home.log, self._over.set)
+        self._nursery = Nursery(server, self._over.set)
         self._workers = WorkerKeeper(
             home, self._core, self._nursery, clock, self._over, self._spawn
         )
@@ -146,11 +154,10 @@ class Supervisor:
         await self._nursery.close()
 
 
-def supervise(
-    home: Home, url: str | None, token: str | None, config: str | None, ready: Callable[[], None]
-) -> int:
+def supervise(home: Home, url: str | None, token: str | None, config: str | None) -> int:
     """Run a supervisor, unless one runs in this home already; the exit status."""
     home.make()
+    server = start_fork_server()  # before the lock, which its children would keep
     lock = FileLock(home.lock)
     while True:
         try:
@@ -159,9 +166,8 @@ def supervise(
         except Timeout:
             if home.find() is not None:  # it serves; else it ends, and we come after it
                 return 0
-    ready()
     try:
-        asyncio.run(Supervisor(home, url, token, config, SystemClock()).run())
+        asyncio.run(Supervisor(home, url, token, config, server, SystemClock()).run())
     except CoreRefusedError:
         return 1
     except AgentfxError as error:
@@ -175,7 +181,7 @@ def supervise(
 def main() -> None:
     """A supervisor's process: home, and where an engine runs already, its url, token, config."""
     home, url, token, config = sys.argv[1:5]
-    sys.exit(supervise(Home(Path(home)), url or None, token or None, config or None, lambda: None))
+    sys.exit(supervise(Home(Path(home)), url or None, token or None, config or None))
 
 
 if __name__ == "__main__":
