@@ -36,7 +36,7 @@ class ControlServer:
     Args:
         path: Of the socket, in a folder of its owner alone.
         serve: Answers a request; raises `ControlError` to refuse it.
-        left: Called when a connection has closed.
+        left: Called when a user says goodbye, and when a connection has closed.
     """
 
     def __init__(self, path: Path, serve: Serve, left: Callable[[User], None]) -> None:
@@ -75,6 +75,7 @@ class ControlServer:
         answer: dict[str, Any] = {"id": request.get("id")}
         if request.get("op") == "goodbye":
             user.said_goodbye = True
+            self._left(user)  # before the answer: whoever has it may rely on that
         else:
             try:
                 answer["result"] = await self._serve(user, request)

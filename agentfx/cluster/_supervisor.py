@@ -117,7 +117,7 @@ class Supervisor:
             case "status":
                 return self._status()
             case "down":
-                self._over.set()
+                self._end()
                 return None
             case op:
                 return await self._workers.answer(user, str(op), request)
@@ -133,18 +133,27 @@ class Supervisor:
         }
 
     def _left(self, user: User) -> None:
-        """A user's link closed: it said goodbye, or its process is gone."""
+        """A user said goodbye, or its link closed without: its process is gone."""
         if not user.attached:
             return
+        user.attached = False
         self._users -= 1
-        if user.said_goodbye:
-            self._workers.stop_owned(user)
-        self._spawn(self._end_if_unused(0.0 if user.said_goodbye else LINGER_SECONDS))
-
-    async def _end_if_unused(self, wait_seconds: float = LINGER_SECONDS) -> None:
-        await self._clock.sleep(wait_seconds)
+        if not user.said_goodbye:
+            self._spawn(self._end_if_unused())
+            return
+        self._workers.stop_owned(user)
         if not self._users:
-            self._over.set()
+            self._end()
+
+    async def _end_if_unused(self) -> None:
+        await self._clock.sleep(LINGER_SECONDS)
+        if not self._users:
+            self._end()
+
+    def _end(self) -> None:
+        """Be found no longer, at once: who comes next must not connect to an engine that ends."""
+        self._home.withdraw()
+        self._over.set()
 
     async def _shut_down(self) -> None:
         for task in list(self._watching):

@@ -1,8 +1,11 @@
 """A cluster that is started while the one before it still ends, in the same home."""
 
+from pathlib import Path
+
 import pytest
 
 import agentfx as fx
+from agentfx.cluster import Home
 
 
 @pytest.mark.slow
@@ -11,3 +14,13 @@ async def test_a_cluster_follows_another_at_once(own_home: str) -> None:
     for _ in range(3):
         async with fx.local(workers=0, home=own_home) as cluster:
             assert await cluster.workers() == []
+
+
+@pytest.mark.slow
+async def test_a_cluster_that_ends_is_not_found(own_home: str) -> None:
+    home = Home(Path(own_home))
+    async with fx.local(workers=0, home=own_home):
+        async with fx.local(workers=0, home=own_home):
+            pass
+        assert home.find() is not None  # the other user is still there
+    assert home.find() is None
