@@ -6,6 +6,7 @@ import os
 import platform
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -72,7 +73,7 @@ class Home:
         """The database."""
         return self.path / "store.db"
 
-    @property
+    @cached_property  # a worker asks for it with every job
     def mark(self) -> str:
         """Tells this home from all others, on this machine and elsewhere."""
         return hashlib.sha256(f"{platform.node()}:{self.path.resolve()}".encode()).hexdigest()[:16]
