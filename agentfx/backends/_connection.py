@@ -367,6 +367,11 @@ class Connection:
             self._voided.add(future)
             future.cancel()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed here, for good."""
+        return self._closed
+
     async def close(self) -> None:
         """Close the link for good."""
         if self._closed:

@@ -193,6 +193,8 @@ class IiiBackend:
                 missing = error.code == "function_not_found"
             except LinkLostError:
                 missing = False
+            if self.connection.is_closed:  # by us: nobody brings it back
+                raise self._lost(services_missing=False)
             # Services that were there once come back; else it is worth no more than their start.
             bound = MISSING_SECONDS if missing and not self._answered else LOST_SECONDS
             if self._clock.monotonic() - begun > bound:

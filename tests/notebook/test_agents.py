@@ -286,6 +286,14 @@ def test_a_mistake_is_one_line(kernel: Kernel, line: str, said: str) -> None:
     assert said in ran.text + ran.error
 
 
+UNTIL_NOBODY_WATCHES = """
+from agentfx.notebook._kit import the_kit
+async with asyncio.timeout(30):
+    while asyncio.all_tasks(the_kit().cluster.loop):
+        await asyncio.sleep(0.01)
+"""
+
+
 def test_a_cluster_that_was_taken_down_stays_down_whoever_still_watches(folder: Path) -> None:
     with started_kernel(folder / "down") as kernel:
         kernel.run(shop(seconds=20))
@@ -293,7 +301,7 @@ def test_a_cluster_that_was_taken_down_stays_down_whoever_still_watches(folder: 
         kernel.run("%log --live")
         kernel.run("%ask --detach look up pears")
         kernel.run("%agentfx down")
-        kernel.run("await asyncio.sleep(2.5)")  # longer than any of them waits to try again
+        kernel.run(UNTIL_NOBODY_WATCHES)
         assert "no engine" in kernel.run("%agentfx").shown[-1]["text/plain"]
         ran = kernel.run("await session.status()", check=False)
         assert "`%agentfx up` brings it back" in ran.error

@@ -45,13 +45,6 @@ class HandClock:
                 future.set_result(None)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something is so; fail if it does not become so in time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
-
-
 async def quiet(seconds: float = 0.03) -> None:
     """Give what should not happen the time to happen."""
     await asyncio.sleep(seconds)

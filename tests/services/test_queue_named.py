@@ -9,7 +9,8 @@ import pytest
 from agentfx.services._host import FunctionError, Host
 from agentfx.services.queue import QueueConfig, QueueSettings, _payloads, _service
 from agentfx.services.queue._rules import MAX_LOSSES
-from tests.services.kit import HandClock, Recorder, Services, eventually, failures, quiet, services
+from tests.services.kit import HandClock, Recorder, Services, failures, quiet, services
+from tests.waiting import eventually
 
 SETTINGS = QueueSettings(
     {

@@ -8,7 +8,8 @@ import pytest
 
 from agentfx.services._host import Binding
 from agentfx.services.queue import QueueSettings
-from tests.services.kit import HandClock, Recorder, Services, eventually, failures, quiet, services
+from tests.services.kit import HandClock, Recorder, Services, failures, quiet, services
+from tests.waiting import eventually
 
 HOUR = 3600.0
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agentfx.services._host import Binding
 from agentfx.services.state import StateSettings
 from agentfx.services.state._watch import MAX_RUNNING, MAX_WAITING, MAX_WAITING_BYTES
-from tests.services.kit import Recorder, Services, eventually, failures, quiet, services
+from tests.services.kit import Recorder, Services, failures, quiet, services
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 
 from agentfx.services._host import Binding
 from agentfx.services._store import StorageFullError, Transaction
-from tests.services.kit import Recorder, Services, eventually, failures, quiet, services
+from tests.services.kit import Recorder, Services, failures, quiet, services
+from tests.waiting import eventually
 
 BIG = "x" * 200_000
 
