@@ -11,17 +11,12 @@ from typing import Any, TypeAlias
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.waiting import eventually
+
 Frame: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Any, Frame], Awaitable[Any]]
 
 DEADLINE = 10.0
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
-    """Wait until something is so; fail if it does not become so in time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.005)
 
 
 class Client:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.engine.client import Client, Frame, eventually
+from tests.engine.client import Client, Frame
+from tests.waiting import eventually
 
 SCRIPT = Path(__file__).parent / "durable.py"
 KILLS = 3

@@ -9,7 +9,8 @@ import pytest
 from agentfx.engine import Engine
 from agentfx.services._host import Binding, FunctionError, Trace, WorkerChange
 from agentfx.wire import NULL
-from tests.engine.client import Frame, connected, eventually
+from tests.engine.client import Frame, connected
+from tests.waiting import eventually
 
 
 class Ticks:

@@ -14,8 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from agentfx.engine import Engine, _link, _socket
-from tests.engine.client import Client, Frame, connected, eventually
+from tests.engine.client import Client, Frame, connected
 from tests.engine.conftest import Serving
+from tests.waiting import eventually
 
 UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from dataclasses import asdict
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given, settings
 
 from agentfx.harness._event import LogEvent
 from agentfx.harness._request import MARK_EVERY, lines, marked
-from agentfx.harness._transcript import LEFT_OUT, RUNNING, transcript_of
+from agentfx.harness._transcript import LEFT_OUT, RUNNING, Transcript, transcript_of
 from tests.harness.checker import check
 from tests.harness.logs import seeds, world_of
 
@@ -124,6 +125,27 @@ def test_19_marks_are_near_what_was_sent_before(seed: int) -> None:
         shared = sum(len(m.content) for m in first.request.messages)
         marks = [i + 1 for i, b in enumerate(blocks) if "cache_control" in b]
         assert min(abs(mark - shared) for mark in marks) <= MARK_EVERY
+
+
+def test_19_a_mark_stands_where_the_last_request_ended_however_much_came_since() -> None:
+    state = Transcript()
+
+    def add(kind: str, **body: Any) -> None:
+        stimulus = kind in ("user_message", "tool_result")
+        state.add([LogEvent(state.head + 1, 0.0, "w1", 1, kind, body, stimulus)])
+
+    calls: list[dict[str, Any]] = [
+        {"call": f"2.{n}", "id": f"c{n}", "name": "t", "input": {}} for n in range(100)
+    ]
+    add("session_started")
+    add("user_message", content="go")
+    add("model_call", sent=2)
+    add("assistant", content=[{"type": "tool_use", **call} for call in calls], calls=calls)
+    for call in calls:
+        add("tool_result", call=call["call"], content="done", is_error=False)
+    blocks = [b for m in marked(state.request(state.head))["messages"] for b in m["content"]]
+    assert len(blocks) == 201
+    assert next(n for n, block in enumerate(blocks, 1) if "cache_control" in block) == 1
 
 
 @given(seeds)

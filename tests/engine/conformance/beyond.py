@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from tests.engine.client import Frame, eventually
+from tests.engine.client import Frame
 from tests.engine.conformance.lab import PREFIX, Lab, experiment
+from tests.waiting import eventually
 
 QUICK = {"type": "enqueue", "queue": "quick"}  # retries after 10 and 20 ms
 ORDERED = {"type": "enqueue", "queue": "ordered"}  # fifo by `account`

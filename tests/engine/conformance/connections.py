@@ -5,8 +5,9 @@ import time
 import uuid
 from typing import Any
 
-from tests.engine.client import Client, Frame, eventually
+from tests.engine.client import Client, Frame
 from tests.engine.conformance.lab import PREFIX, Lab, experiment
+from tests.waiting import eventually
 
 
 async def _echo(data: Any, frame: Frame) -> Any:

@@ -4,8 +4,9 @@ import asyncio
 import time
 from typing import Any
 
-from tests.engine.client import Client, Frame, eventually
+from tests.engine.client import Client, Frame
 from tests.engine.conformance.lab import PREFIX, Lab, experiment
+from tests.waiting import eventually
 
 TO_DEFAULT = {"type": "enqueue", "queue": "default"}
 

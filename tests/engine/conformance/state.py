@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from tests.engine.client import Frame, eventually
+from tests.engine.client import Frame
 from tests.engine.conformance.lab import PREFIX, Lab, experiment
+from tests.waiting import eventually
 
 
 @experiment("state-basics")
