@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
-from agentfx.backends import LOST_SECONDS, Connection, IiiBackend
+from agentfx.backends import Connection
 from agentfx.engine import Engine
-from agentfx.interpreters import BackendLostError
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -49,14 +48,3 @@ async def test_it_comes_back_after_more_tries_than_a_float_can_count() -> None:
     finally:
         await connection.close()
         await engine.stop()
-
-
-async def test_who_asks_over_a_closed_one_hears_so_at_once() -> None:
-    engine = Engine(token="secret")  # noqa: S106
-    await engine.start()
-    backend = IiiBackend(await Connection.connect(engine.url, "secret", "leaver"))
-    await backend.close()
-    async with asyncio.timeout(LOST_SECONDS / 3):
-        with pytest.raises(BackendLostError, match="is gone"):
-            await backend.request("runs::list", {"limit": 1})
-    await engine.stop()

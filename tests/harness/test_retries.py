@@ -117,6 +117,26 @@ async def test_a_whole_turn_with_a_tool(tmp_path: Path, monkeypatch: pytest.Monk
     assert [b["tool_use_id"] for b in second[2]["content"]] == ["toolu_1", "toolu_2"]
 
 
+async def test_news_of_another_stores_session_are_not_taken_for_this_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(DONE, DONE) as api:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", api.url)
+        for words in (["hi"], ["so", "on", "again"]):  # the worker keeps the first transcript
+            path = tmp_path / words[0]
+            path.mkdir()
+            async with sessions(path) as at:
+                it = Played(at, agents.claude, api)
+                await it.open()
+                for word in words:
+                    await at.say(word)
+                log = await at.log()
+                news = {"after": 0, "after_hash": "", "head": log[-1]["seq"], "events": log}
+                assert await it.step().run(news) == "turn"
+            (message,) = api.requests[-1]["messages"]
+            assert [block["text"] for block in message["content"]] == words
+
+
 async def test_32_and_36_failures_are_tried_as_often_as_the_harness_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,12 @@ async def test_retry_counts_attempts_in_all(interpret: Interpret) -> None:
     assert log == ["a#1", "a#2", "a#3"]
 
 
+async def test_what_follows_retries_that_gave_up_is_a_step_of_its_own(interpret: Interpret) -> None:
+    program = note("a", fails=9).retry(2).catch_all(lambda _: note("b"))
+    assert await interpret(program) == fx.Ok("b")
+    assert log == ["a#1", "a#2", "b#1"]
+
+
 async def test_retry_ends_with_the_last_failure(interpret: Interpret) -> None:
     assert await interpret(note("a", fails=9).retry(2)) == fx.Err(Boom(n=2))
     assert log == ["a#1", "a#2"]

@@ -91,6 +91,13 @@ async def test_4_a_turn_and_its_jobs_are_one_commit(at: Sessions) -> None:
     assert rows == 2
 
 
+async def test_4_a_reaction_never_goes_back(at: Sessions) -> None:
+    await at.say()
+    await at.turn(at.wake())
+    event: Any = {"kind": "assistant", "body": {}, "reacting_to": 1}
+    assert await at.refused("append", writer="w", events=[event]) == "bad_reaction"
+
+
 async def test_5_and_6_a_call_has_one_result_whatever_ends_it(at: Sessions) -> None:
     await at.say()
     wake = at.wake()
