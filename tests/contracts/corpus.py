@@ -275,6 +275,7 @@ UNTYPED: dict[str, tuple[Any, str]] = {
         {"type": "object", "patternProperties": {"^x": {"type": "integer"}}},
         "`patternProperties` has",
     ),
+    "allOf of itself": ({"type": "object", "allOf": [{"$ref": "#"}]}, "`allOf` refers to itself"),
     "contains": ({"type": "array", "contains": {"type": "integer"}}, "`contains` has"),
     "typed rest": (
         {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}},

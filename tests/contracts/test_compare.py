@@ -49,6 +49,10 @@ CHANGES: dict[str, tuple[list[Known], list[Known], str]] = {
     "input: a new required key": (
         one(KEYS), one(an_object(["a", "b"], a=NUMBER, b=TEXT)), "breaking: its input changed: b:",
     ),
+    "input: an object that is closed now": (
+        one(KEYS), one({**KEYS, "additionalProperties": False}),
+        "breaking: its input changed: other keys would be refused",
+    ),
     "input: a key that may be left out now": (one(KEYS), one(an_object([], a=NUMBER)), "compat"),
     "input: another value of an enum": (
         one({"enum": ["a"]}), one({"enum": ["a", "b"]}), "compatible",
