@@ -38,6 +38,8 @@ from agentfx.contracts._shape import (
 from agentfx.wire import is_array, is_object
 
 MOST_BRANCHES = 64
+_ILL_FORMED = (AttributeError, TypeError, ValueError)
+"""Of keywords that have something else than JSON Schema gives them, a list for a number say."""
 _NO_TYPE = (
     "not", "if", "then", "else", "dependentSchemas", "dependentRequired", "dependencies",
     "patternProperties", "contains", "minContains", "maxContains", "unevaluatedItems",
@@ -101,6 +103,8 @@ class _Reader:
             shape = self._nullable(schema, self._combined(schema, name))
         except CannotMergeError as error:
             shape = Anything(str(error))
+        except _ILL_FORMED:
+            shape = Anything("this is no JSON Schema")
         finally:
             self._depth -= 1
         if isinstance(shape, Anything) and shape.why is not None:

@@ -96,6 +96,32 @@ def keyword(name: str, **more: Any) -> Callable[[Any], Any]:
     return schema
 
 
+# Keywords with what JSON Schema never gives them.
+ODD = (
+    "type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems",
+    "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "minimum", "multipleOf", "minLength",
+    "pattern", "format", "description", "propertyNames", "minProperties", "nullable",
+)  # fmt: skip
+
+
+def with_odd(kind: str, odd: dict[str, Any]) -> Any:
+    return {"type": kind, **odd}
+
+
+def lists_and_objects(inner: Values) -> Values:
+    return st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(ODD), inner)
+
+
+values: Values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | names, lists_and_objects, max_leaves=4
+)
+ill_formed: Values = st.builds(
+    with_odd,
+    st.sampled_from(["object", "array", "string", "number"]),
+    st.dictionaries(st.sampled_from(ODD), values, min_size=1, max_size=3),
+)
+
+
 def larger(inner: Values) -> Values:
     fields = st.dictionaries(names, inner, max_size=4)
     return st.one_of(
@@ -112,6 +138,7 @@ schemas: Values = st.recursive(
         st.builds(described, st.sampled_from(["integer", "string", "number", "null"]), texts),
         st.lists(names | st.integers(), min_size=1).map(keyword("enum")),
         names.map(keyword("pattern", type="string")),
+        ill_formed,
     ),
     larger,
     max_leaves=6,
