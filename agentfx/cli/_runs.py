@@ -155,7 +155,7 @@ async def _events(where: Where, run_id: str) -> list[dict[str, Any]]:
 async def _follow(where: Where, run_id: str) -> None:
     async with engine_of(where) as engine:
         async for event in run_events(engine, run_id):
-            out.print_json(event.model_dump_json(exclude_none=True), indent=None)
+            out.print_json(event.model_dump_json(exclude_none=True), indent=None, ensure_ascii=True)
 
 
 def _import_from_here() -> None:

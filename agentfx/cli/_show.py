@@ -9,9 +9,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# Control characters but for tab and new line, and those that turn the direction of what follows.
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_SHOWN = {code: f"\\u{code:04x}" for code in _CONTROLS - set(map(ord, "\t\n"))}
+
+
+def visible(text: str) -> str:
+    """A text in which a terminal finds nothing to obey; JSON stays the same JSON."""
+    return text.translate(_SHOWN)
+
+
+class _Terminal(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        shown = (visible(one) if isinstance(one, str) else one for one in objects)
+        super().print(*shown, **options)
+
+
 # What is printed came from users, tasks and engines: `[x]` and `:x:` in it mean themselves.
-out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+out = _Terminal(highlight=False, markup=False, emoji=False)
+err = _Terminal(stderr=True, highlight=False, markup=False, emoji=False)
 WHOLE = frozenset({"id", "run", "job", "type", "status", "seq"})
 
 
@@ -24,7 +40,7 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
         as_json: Print JSON, one array.
     """
     if as_json:
-        out.print_json(json.dumps(list(rows)))
+        out.print_json(json.dumps(list(rows)), ensure_ascii=True)
         return
     if not rows:
         out.print("nothing to list")
@@ -34,7 +50,7 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
         table.add_column(name, overflow="fold", no_wrap=name in WHOLE, min_width=len(name))
     for row in rows:
         # As text, never as markup: what a task or a failure is called is not ours to interpret.
-        table.add_row(*(Text(_cell(name, row.get(name))) for name in columns))
+        table.add_row(*(Text(visible(_cell(name, row.get(name)))) for name in columns))
     out.print(table)
 
 

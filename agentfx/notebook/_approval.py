@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from agentfx.harness import argument_problems
-from agentfx.notebook._log import plain
+from agentfx.notebook._log import is_plain, plain
 from agentfx.notebook._tables import Row
 
 Control: TypeAlias = Literal["text", "number", "integer", "boolean", "choice", "json"]
@@ -43,6 +43,8 @@ def _field(
         control = "choice"
     elif control in ("text", "boolean") and not isinstance(value, str | bool | None):
         control = "json"  # the model did not keep to the schema: show what it said
+    elif control == "text" and isinstance(value, str) and not is_plain(value):
+        control = "json"  # where all can be seen that will be handed over
     row: Row = {
         "name": name, "control": control, "required": required, "given": given,
         "about": plain(str(schema.get("description", ""))), "value": _shown(value, control),
@@ -54,7 +56,10 @@ def _shown(value: Any, control: Control) -> Any:
     """A value as its control holds it."""
     if control in ("text", "boolean"):
         return value
-    return "" if value is None and control != "json" else json.dumps(value, ensure_ascii=False)
+    if value is None and control != "json":
+        return ""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if is_plain(text) else json.dumps(value)
 
 
 def problems_of(tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -9,10 +9,11 @@ from agentfx.notebook._tables import Fields, Row, Tables
 KEPT_EVENTS = 300
 KEPT_OUTPUT = 200
 TEXT_CHARACTERS = 4_000
-# Colours and cursor moves of terminals, then every other control character but new line and tab.
+# Colours and cursor moves of terminals, then every other control character but new line and tab,
+# and what turns the direction of the words that follow.
 _CONTROLS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b."
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 
 
@@ -20,6 +21,11 @@ def plain(text: str, most: int = TEXT_CHARACTERS) -> str:
     """A text without terminal codes and control characters, of a bounded length."""
     cleaned = _CONTROLS.sub("", text)
     return cleaned if len(cleaned) <= most else cleaned[:most] + "…"
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is what it looks like, as far as its characters go."""
+    return _CONTROLS.search(text) is None
 
 
 def detail(event: Fields) -> str:

@@ -12,6 +12,7 @@ import typer
 
 import agentfx as fx
 from agentfx.cli import app
+from agentfx.cli._show import out, show
 from tests.cluster.command import Command
 
 # As the documentation of the public interface lists them.
@@ -79,6 +80,18 @@ def test_listings_are_tables_or_json(agentfx: Command, shared_home: Path, comman
     if command == "ps":
         assert {row["label"] for row in rows} >= {"w1", "w2"}
         assert "w1" in table.out
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_terminal_obeys_nothing_that_is_listed(
+    capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    attack = "\x1b]0;x\x07\x9b31m\u202eend"
+    show([{"task": attack}], ("task",), as_json=as_json)
+    out.print(attack)
+    said = capsys.readouterr().out
+    assert not set(said) & set("\x1b\x07\x9b\u202e")
+    assert said.count("u202e") == 2
 
 
 def test_version(agentfx: Command) -> None:

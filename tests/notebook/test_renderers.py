@@ -18,7 +18,7 @@ from agentfx.notebook._view import View
 from tests.notebook.streams import Event, streams
 from tests.notebook.test_view import fan_out, fed, hand_off
 
-ATTACK = "<script>alert(1)</script>\x1b[31m<img src=x onerror='alert(1)'>\x1b]8;;http://x\x07&\x00"
+ATTACK = "<script>alert(1)</script>\x1b[31m<img src=x onerror='alert(1)'>\x1b]8;;http://x\x07&\x00\u202e\u2066"
 VOID = {"br"}
 ALLOWED = {
     "b", "br", "caption", "code", "details", "div", "i", "li", "p", "pre", "style", "summary",
@@ -55,7 +55,8 @@ class Page(HTMLParser):
 
 
 def controls(text: str) -> set[str]:
-    return {c for c in text if unicodedata.category(c) == "Cc"} - {"\n", "\t"}
+    """What a terminal obeys, and what turns the direction of a line."""
+    return {c for c in text if unicodedata.category(c) in ("Cc", "Cf")} - {"\n", "\t"}
 
 
 def poisoned(events: list[Event]) -> list[Event]:

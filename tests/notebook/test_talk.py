@@ -165,6 +165,11 @@ def test_a_field_for_each_argument() -> None:
     assert fields["kind"]["choices"] == ['"a"', '"b"']
 
 
+def test_an_argument_that_is_not_what_it_looks_like_is_shown_escaped() -> None:
+    row = next(row for row in fields_of(TOOL, {"to": "me\u202egpj.exe"}) if row["name"] == "to")
+    assert (row["control"], row["value"]) == ("json", '"me\\u202egpj.exe"')
+
+
 def test_what_the_schema_refuses_is_said_by_argument() -> None:
     found = problems_of(TOOL, {"amount": 0, "to": 5, "tags": ["x", 1]})
     assert set(found) == {"amount", "to", "tags"}
