@@ -66,7 +66,6 @@ from agentfx.algebra._outcome import encode_err as encode_err
 from agentfx.algebra._outcome import encode_ok as encode_ok
 from agentfx.algebra._outcome import failure_schemas as failure_schemas
 from agentfx.algebra._registry import RESERVED as RESERVED
-from agentfx.algebra._registry import Registered as Registered
 from agentfx.algebra._registry import task_named as task_named
 from agentfx.algebra._registry import tasks as tasks
 from agentfx.algebra._remote import REMOTE_TIMEOUT_SECONDS as REMOTE_TIMEOUT_SECONDS
@@ -92,11 +91,9 @@ from agentfx.algebra._stream import Stream as Stream
 from agentfx.algebra._stream import Switched as Switched
 from agentfx.algebra._stream import Taken as Taken
 from agentfx.algebra._stream import stages_of as stages_of
-from agentfx.algebra._structure import Structure as Structure
 from agentfx.algebra._structure import brief as brief
 from agentfx.algebra._structure import fingerprint as fingerprint
 from agentfx.algebra._structure import name_of as name_of
-from agentfx.algebra._structure import node as node
 from agentfx.algebra._task import Action as Action
 from agentfx.algebra._task import ActionCall as ActionCall
 from agentfx.algebra._task import AnyTask as AnyTask
@@ -107,6 +104,5 @@ from agentfx.algebra._task import TaskContext as TaskContext
 from agentfx.algebra._task import action as action
 from agentfx.algebra._task import is_task as is_task
 from agentfx.algebra._task import task as task
-from agentfx.algebra._values import class_name as class_name
 from agentfx.algebra._values import decode_value as decode_value
 from agentfx.algebra._values import encode_value as encode_value

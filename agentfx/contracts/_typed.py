@@ -1,10 +1,10 @@
-"""The contract of a function with generated types; and what all contracts have in common."""
+"""The contract of a function with generated types."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -17,91 +17,8 @@ from agentfx.algebra import (
     RemoteFunction,
     sized_text,
 )
-from agentfx.contracts._types import SAFE_INTEGER
-from agentfx.wire import Json, is_array, is_object
-
-Side = Literal["input", "output"]
-WIRE_INTEGERS = range(-(2**63), 2**64)
-"""Integers that engines pass on as they are; larger ones would arrive as floats."""
-MOST_DEPTH = 120
-"""Arrays and objects inside one another; engines drop a message that is nested deeper."""
-_SAFE = range(-SAFE_INTEGER, SAFE_INTEGER + 1)
-_LOST_KEY = "__proto__"
-_JAVASCRIPT = ("node", "javascript", "bun", "deno", "browser")
-
-
-def is_javascript(language: str | None) -> bool:
-    """Whether a worker says that its numbers are all floats."""
-    return (language or "").lower().startswith(_JAVASCRIPT)
-
-
-def violation(function_id: str, where: Side, kind: str, at: Any, text: str) -> ContractViolation:
-    """One thing that a contract does not allow."""
-    return ContractViolation(task=function_id, where=where, errors=((kind, tuple(at), text),))
-
-
-def check_portable(function_id: str, language: str | None, value: Json) -> None:
-    """Refuse what would not arrive as it is.
-
-    Raises:
-        ContractViolation: It is null, which no SDK sends; it is nested too deeply; an integer is
-            too large for the wire, or for the other side's language; or a key is one that the
-            SDK of JavaScript loses.
-    """
-    if value is None:
-        text = "null is not sent as a whole input: call it without arguments"
-        raise violation(function_id, "input", "null_input", (), text)
-    if _is_deep(value):
-        text = f"it is nested more than {MOST_DEPTH} deep, and would not arrive: pass it as text"
-        raise violation(function_id, "input", "too_deep", (), text)
-    javascript = is_javascript(language)
-    allowed = _SAFE if javascript else WIRE_INTEGERS
-    reader = "JavaScript" if javascript else "64 bits"
-    for at, part in _parts(value, ()):
-        if type(part) is int and part not in allowed:
-            text = f"{part} does not fit into {reader}, and would be changed: pass it as text"
-            raise violation(function_id, "input", "unsafe_integer", at, text)
-        if javascript and is_object(part) and _LOST_KEY in part:
-            text = f"a key {_LOST_KEY} gets lost on its way into JavaScript"
-            raise violation(function_id, "input", "unsafe_key", (*at, _LOST_KEY), text)
-
-
-def _is_deep(value: Json) -> bool:
-    level = [value]
-    for _ in range(MOST_DEPTH + 1):
-        level = [inner for part in level for inner in _items(part)]
-        if not level:
-            return False
-    return True
-
-
-def _items(value: Json) -> list[Json]:
-    if is_object(value):
-        return list(value.values())
-    return value if is_array(value) else []
-
-
-def as_sent(language: str | None, value: Json) -> Json:
-    """A result as its worker meant it: large numbers of JavaScript are floats without a point."""
-    if not is_javascript(language):
-        return value
-    if type(value) is int:
-        return value if value in _SAFE else float(value)
-    if is_array(value):
-        return [as_sent(language, item) for item in value]
-    if is_object(value):
-        return {key: as_sent(language, item) for key, item in value.items()}
-    return value
-
-
-def _parts(value: Json, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Json]]:
-    yield at, value
-    if is_array(value):
-        for index, item in enumerate(value):
-            yield from _parts(item, (*at, index))
-    elif is_object(value):
-        for key, item in value.items():
-            yield from _parts(item, (*at, key))
+from agentfx.contracts._portable import Side, as_sent, check_portable, is_javascript
+from agentfx.wire import is_object
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from agentfx.algebra import (
     sized_text,
 )
 from agentfx.contracts._accept import problems
+from agentfx.contracts._portable import Side, as_sent, check_portable
 from agentfx.contracts._read import read_schema
 from agentfx.contracts._shape import Shapes
-from agentfx.contracts._typed import Side, as_sent, check_portable
 from agentfx.wire import Json, is_object
 
 

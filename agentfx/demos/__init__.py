@@ -1,4 +1,4 @@
 """Programs that `agentfx demo` runs, written as a user would, and what shows how they went."""
 
-from agentfx.demos._preemption import Lane as Lane
-from agentfx.demos._preemption import Preemption as Preemption
+from agentfx.demos._diagram import Lane as Lane
+from agentfx.demos._diagram import Preemption as Preemption

@@ -25,7 +25,6 @@ from agentfx.interpreters._caller import caller_loop as caller_loop
 from agentfx.interpreters._defect import said_by_us as said_by_us
 from agentfx.interpreters._defect import without_own_frames as without_own_frames
 from agentfx.interpreters._execute import execute as execute
-from agentfx.interpreters._execute import running_task as running_task
 from agentfx.interpreters._execute import thread_started as thread_started
 from agentfx.interpreters._journal import NonDeterminismError as NonDeterminismError
 from agentfx.interpreters._memory import run_memory as run_memory
@@ -44,8 +43,6 @@ from agentfx.interpreters._services import let_ask as let_ask
 from agentfx.interpreters._stubs import NoStubError as NoStubError
 from agentfx.interpreters._stubs import Stubs as Stubs
 from agentfx.interpreters._sync import NestedLoopError as NestedLoopError
-from agentfx.interpreters._sync import Where as Where
-from agentfx.interpreters._sync import run_nested as run_nested
 from agentfx.interpreters._sync import run_sync as run_sync
 from agentfx.interpreters._values import ValueNotStorableError as ValueNotStorableError
 from agentfx.interpreters._values import step_key as step_key
