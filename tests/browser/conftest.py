@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.lab import FLAGS, Lab, browser_path, jupyterlab
+from tests.browser.page import Shots
 
 NO_BROWSER = (
     "no chromium or google-chrome on PATH: `apt-get install chromium`, or name one in "
@@ -65,10 +66,10 @@ def page(new_page: NewPage, lab: Lab) -> Generator[Page]:
 
 
 @pytest.fixture(scope="session")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures go: AGENTFX_SHOTS, else somewhere that nobody looks."""
+def shots() -> Shots:
+    """Where pictures go, AGENTFX_SHOTS; without it none is taken, since nobody looks."""
     given = os.environ.get("AGENTFX_SHOTS")
-    return Path(given) if given else tmp_path_factory.mktemp("shots")
+    return Path(given) if given else None
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 import agentfx_widgets
+from tests.browser.page import Shots
 
 _FILES = Path(agentfx_widgets.__file__).parent
 _THEMES = {
@@ -87,3 +88,8 @@ class Host:
     def settle(self) -> None:
         """Wait until everything that was said is drawn."""
         self.page.wait_for_function("document.querySelector('.afx').dataset.drawn === ''")
+
+    def shot(self, shots: Shots, name: str) -> None:
+        """Take a picture of all of the page."""
+        if shots is not None:
+            self.page.screenshot(path=shots / name, full_page=True)

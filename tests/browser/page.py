@@ -16,6 +16,10 @@ SLOW_MS = 60_000
 """Waits are long: the machine may be busy. What is promised is measured apart from them."""
 
 
+Shots = Path | None
+"""Where pictures go, if anywhere; Playwright makes the folder."""
+
+
 class NotebookPage:
     """One notebook in one tab."""
 
@@ -73,13 +77,14 @@ class NotebookPage:
         )
         expect(self.page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0)
 
-    def shot(self, path: Path, index: int | None = None) -> None:
+    def shot(self, shots: Shots, name: str, index: int | None = None) -> None:
         """Take a picture, of the page or of a cell's output."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if shots is None:
+            return
         if index is None:
-            self.page.screenshot(path=path)
+            self.page.screenshot(path=shots / name)
         else:
-            self.panel(index).screenshot(path=path)
+            self.panel(index).screenshot(path=shots / name)
 
 
 def barriers(page: Page, axe: str, within: str = ".afx") -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Any
 
 from agentfx.algebra import AnyEffect
@@ -56,7 +57,7 @@ class Story:
             free += [(at, label, slot) for slot in range(self.slots)]
         if self.kill is not None:
             self._tell(self.kill[1] + NOTICED_MS / 1000, "worker_lost", worker=self.kill[0])
-        waiting = [(0.0, index, 1) for index in range(self.items)]
+        waiting = [(0.0, index, 1) for index in range(self.items)]  # a heap, as it is sorted
         for at, index, _ in waiting:
             self._tell(at, "job_queued", **self._job(index))
         end = 0.0
@@ -65,13 +66,12 @@ class Story:
             at, label, slot = free.pop(0)
             if self._is_dead(label, at):
                 continue
-            queued, index, delivery = min(waiting)
-            waiting.remove((queued, index, delivery))
+            queued, index, delivery = heappop(waiting)
             begin = max(at, queued)
             ended = self._run(label, index, delivery, begin)
             if ended is None:
                 assert self.kill is not None
-                waiting.append((self.kill[1] + NOTICED_MS / 1000, index, delivery + 1))
+                heappush(waiting, (self.kill[1] + NOTICED_MS / 1000, index, delivery + 1))
             else:
                 free.append((ended, label, slot))
                 end = max(end, ended)

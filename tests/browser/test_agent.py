@@ -1,13 +1,12 @@
 """A conversation with an agent in a real JupyterLab: watched, approved by hand, broken, ended."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import Lab
-from tests.browser.page import SLOW_MS, NotebookPage, barriers, open_in
+from tests.browser.page import SLOW_MS, NotebookPage, Shots, barriers, open_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -63,7 +62,7 @@ def form_of(notebook: NotebookPage, index: int) -> Locator:
 
 
 def test_a_call_is_approved_with_the_keyboard_alone(
-    lab: Lab, page: Page, axe: str, shots: Path
+    lab: Lab, page: Page, axe: str, shots: Shots
 ) -> None:
     notebook = open_in(page, lab, "approve", SETUP, "%%ask -o answer\nplease pay", "print(answer)")
     run_all(notebook)
@@ -79,7 +78,7 @@ def test_a_call_is_approved_with_the_keyboard_alone(
     expect(form.locator(".afx-wrong:visible")).to_contain_text("integer", timeout=SLOW_MS)
     assert amount.get_attribute("aria-invalid") == "true"
     assert barriers(page, axe) == []
-    notebook.shot(shots / "agent-approve.png", 1)
+    notebook.shot(shots, "agent-approve.png", 1)
     amount.fill("7")
     expect(approve).to_be_enabled(timeout=SLOW_MS)
     form.get_by_label("how").select_option('"cash"')
@@ -92,7 +91,7 @@ def test_a_call_is_approved_with_the_keyboard_alone(
     expect(form).not_to_be_attached()
     assert page.locator(".afx img").count() == 0
     assert barriers(page, axe) == []
-    notebook.shot(shots / "agent-answer.png", 1)
+    notebook.shot(shots, "agent-answer.png", 1)
     assert notebook.errors == []
 
 
@@ -107,7 +106,7 @@ def test_a_call_is_rejected_with_a_reason(lab: Lab, page: Page) -> None:
 
 
 def test_its_worker_is_killed_by_a_click_and_the_answer_comes(
-    lab: Lab, page: Page, shots: Path
+    lab: Lab, page: Page, shots: Shots
 ) -> None:
     notebook = open_in(page, lab, "agent-kill", SETUP, "%%ask -o answer\nlook up pears")
     run_all(notebook)
@@ -121,7 +120,7 @@ def test_its_worker_is_killed_by_a_click_and_the_answer_comes(
         re.compile(rf"{found[1]} → w\d: noticed and queued again in .+ ms"), timeout=SLOW_MS
     )
     assert notebook.is_running(1)
-    notebook.shot(shots / "agent-hand-off.png", 1)
+    notebook.shot(shots, "agent-hand-off.png", 1)
     (lab.root / "agent-kill" / "gate").touch()
     notebook.until_done(1)
     expect(panel.locator("li[data-type=answer]").last).to_contain_text("<b>5</b>")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from agentfx.notebook._tables import Snapshot
 from agentfx.notebook._view import View
 from tests.browser.conftest import NewPage
 from tests.browser.host import Host
-from tests.browser.page import barriers
+from tests.browser.page import Shots, barriers
 from tests.browser.scenes import HAND_OFF, Story, dead_letters, long_run, refused, scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -120,10 +119,10 @@ def boxes(found: Locator) -> list[list[float]]:
 @pytest.mark.parametrize("width", [624, 984, 1400])
 @pytest.mark.parametrize("name", SCENES)
 def test_nothing_is_clipped_and_nothing_overlaps(
-    open_panel: OpenPanel, shots: Path, name: str, width: int
+    open_panel: OpenPanel, shots: Shots, name: str, width: int
 ) -> None:
     host = open_panel(SCENES[name](), width=width)
-    host.page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
+    host.shot(shots, f"{name}-{width}.png")
     assert host.page.evaluate(OUT_OF_PLACE) == []
     notes = boxes(host.panel.locator(".afx-note"))
     bars = boxes(host.panel.locator(".afx-bar path"))
@@ -157,13 +156,13 @@ def overlap(a: list[float], b: list[float]) -> bool:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", [name for name in SCENES if name != "long"])  # more of the same
 def test_axe_finds_nothing(
-    open_panel: OpenPanel, axe: str, shots: Path, name: str, theme: str
+    open_panel: OpenPanel, axe: str, shots: Shots, name: str, theme: str
 ) -> None:
     host = open_panel(SCENES[name](), theme=theme)
     for summary in host.panel.locator("summary").all():
         summary.click()
     host.settle()
-    host.page.screenshot(path=shots / f"{name}-{theme}.png", full_page=True)
+    host.shot(shots, f"{name}-{theme}.png")
     assert barriers(host.page, axe) == []
 
 

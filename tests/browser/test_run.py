@@ -1,14 +1,13 @@
 """A run in a real JupyterLab: watched, broken by a click, and ended well."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewPage
 from tests.browser.lab import Lab, is_alive
-from tests.browser.page import SLOW_MS, NotebookPage, barriers, open_in
+from tests.browser.page import SLOW_MS, NotebookPage, Shots, barriers, open_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -42,7 +41,7 @@ def open_gate(lab: Lab, name: str) -> None:
 
 
 def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
-    lab: Lab, page: Page, shots: Path
+    lab: Lab, page: Page, shots: Shots
 ) -> None:
     notebook = open_in(page, lab, "kill", SETUP, fetch(20), "print(result)")
     notebook.run_all()
@@ -64,7 +63,7 @@ def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
         timeout=30_000,
     )
     expect(panel.locator(".afx-bar[data-state=lost]").first).to_be_attached()
-    notebook.shot(shots / "kill-while-running.png")
+    notebook.shot(shots, "kill-while-running.png")
     panel.get_by_role("button", name="Spawn a worker").click()
     expect(notebook.worker(1, "w3")).to_have_attribute("data-state", "up", timeout=SLOW_MS)
     assert notebook.is_running(1)
@@ -73,7 +72,7 @@ def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
     expect(notebook.output(2)).to_contain_text("Ok(value=2470)")
     expect(panel.locator(".afx-badge")).to_contain_text("done")
     expect(panel.locator(".afx-figures")).to_contain_text("0 finished jobs run again")
-    notebook.shot(shots / "panel-light.png", 1)
+    notebook.shot(shots, "panel-light.png", 1)
     assert notebook.errors == []
 
 
@@ -112,7 +111,7 @@ parse.for_each(range(4))
 """
 
 
-def test_a_dead_letter_is_run_again_by_its_button(lab: Lab, page: Page, shots: Path) -> None:
+def test_a_dead_letter_is_run_again_by_its_button(lab: Lab, page: Page, shots: Shots) -> None:
     broken = SETUP + "\nfrom pathlib import Path\nmended = Path('mended').absolute()"
     notebook = open_in(page, lab, "dead", broken, POISON, "print(result)", "mended.touch()")
     for index in (0, 1, 2, 3):
@@ -122,7 +121,7 @@ def test_a_dead_letter_is_run_again_by_its_button(lab: Lab, page: Page, shots: P
     panel = notebook.panel(1)
     row = panel.locator("tr[data-job]").first
     expect(row).to_contain_text("crashed ValueError: no such luck <script>", timeout=SLOW_MS)
-    notebook.shot(shots / "dead-letter.png", 1)
+    notebook.shot(shots, "dead-letter.png", 1)
     row.get_by_role("button", name=re.compile("^Redrive job")).click()
     expect(panel.locator(".afx-said")).to_contain_text("its run is open again", timeout=SLOW_MS)
     expect(panel.locator("tr[data-job]")).to_have_count(0, timeout=SLOW_MS)
@@ -148,7 +147,7 @@ def test_stop_watching_ends_the_cell_and_not_the_run(lab: Lab, page: Page) -> No
 
 
 def test_a_saved_notebook_shows_the_end_of_its_run_without_a_kernel(
-    lab: Lab, page: Page, shots: Path
+    lab: Lab, page: Page, shots: Shots
 ) -> None:
     notebook = open_in(page, lab, "saved", SETUP, fetch(12))
     notebook.run_all()
@@ -169,7 +168,7 @@ def test_a_saved_notebook_shows_the_end_of_its_run_without_a_kernel(
     expect(html).to_contain_text("killed")
     expect(html).to_contain_text("12 of 12 steps ended")
     expect(html.locator("caption", has_text="Jobs that moved")).to_be_visible()
-    reopened.shot(shots / "reopened.png")
+    reopened.shot(shots, "reopened.png")
 
 
 def test_two_tabs_show_one_run(lab: Lab, page: Page) -> None:
@@ -188,7 +187,7 @@ def test_two_tabs_show_one_run(lab: Lab, page: Page) -> None:
 
 
 def test_in_the_dark_theme_and_at_600_pixels_nothing_bars_anybody(
-    dark_lab: Lab, new_page: NewPage, axe: str, shots: Path
+    dark_lab: Lab, new_page: NewPage, axe: str, shots: Shots
 ) -> None:
     page = new_page(1100, 1500)
     notebook = open_in(page, dark_lab, "dark", SETUP, fetch(12))
@@ -202,9 +201,9 @@ def test_in_the_dark_theme_and_at_600_pixels_nothing_bars_anybody(
     panel = notebook.panel(1)
     assert panel.evaluate("(el) => getComputedStyle(el).backgroundColor") == "rgb(17, 17, 17)"
     assert barriers(page, axe) == []
-    notebook.shot(shots / "dark.png", 1)
+    notebook.shot(shots, "dark.png", 1)
     page.set_viewport_size({"width": 718, "height": 2000})
     expect(panel).to_have_js_property("clientWidth", 600, timeout=SLOW_MS)
     assert barriers(page, axe) == []
-    notebook.shot(shots / "dark-600.png", 1)
+    notebook.shot(shots, "dark-600.png", 1)
     dark_lab.end_kernels()

@@ -91,7 +91,9 @@ def test_both_checkers_know_what_a_function_takes_and_gives(checker: str, path: 
     uses = path.with_name("uses.py")
     uses.write_text(USES)
     command, pattern = CHECKERS[checker]
-    ran = subprocess.run([*command, "uses.py"], capture_output=True, text=True, cwd=path.parent)
+    # Of the repository's settings mypy has what it knows of the libraries already.
+    folder = ROOT if checker == "mypy" else path.parent
+    ran = subprocess.run([*command, uses], capture_output=True, text=True, cwd=folder)
     bad = {n for n, line in enumerate(USES.splitlines(), 1) if line.endswith("# bad")}
     assert {int(n) for n in re.findall(pattern, ran.stdout)} == bad, ran.stdout
 
