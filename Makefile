@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 
-.PHONY: demo lab notebooks test lint type unit docs kernels bench chaos lock clean
+.PHONY: demo lab notebooks test lint type mypy pyright unit docs kernels bench chaos lock clean
 
 demo: $(MARK)-core
 	$(BIN)/agentfx demo fanout
@@ -32,13 +32,17 @@ lint: $(MARK)-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Side by side: each of the two uses one core.
 type: $(MARK)-dev
-	$(BIN)/mypy
-	$(BIN)/pyright
+	$(MAKE) --jobs=2 mypy pyright
 
-# A file's tests stay in one process: those of a module share clusters and browsers.
+mypy pyright:
+	$(BIN)/$@
+
+# A file's tests stay in one process: those of a module share clusters and browsers. Half of their
+# time they wait for what other processes do, so two cores have work for four of them.
 unit: $(MARK)-dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile
 
 docs: $(MARK)-dev
 	$(BIN)/pytest tests/test_docs.py

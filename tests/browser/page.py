@@ -91,8 +91,9 @@ def barriers(page: Page, axe: str, within: str = ".afx") -> list[str]:
     """What axe-core finds in a part of a page: the rule, and where it is broken."""
     page.evaluate(axe)
     found: list[str] = page.evaluate(
-        """async (within) => (await axe.run(within)).violations.flatMap(
-          (rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`))""",
+        """async (within) => (await axe.run(within, { resultTypes: ["violations"] }))
+          .violations.flatMap(
+            (rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`))""",
         within,
     )
     return found
