@@ -216,7 +216,7 @@ def test_strict_checkers_accept_them(checker: str, corpus_source: str, tmp_path:
     plain, hostile = tmp_path / "plain_names.py", tmp_path / "hostile_names.py"
     plain.write_text(corpus_source)
     hostile.write_text(hostile_source())
-    command = [*CHECKERS[checker], plain, hostile]
+    command = [*CHECKERS[checker], str(plain), str(hostile)]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 0, ran.stdout
 
