@@ -1,7 +1,5 @@
 """Fixtures for everything that needs a real cluster."""
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import agentfx as fx
+from tests.holding import held
 
 # How long an example takes says how busy the machine is; the deadline of each test is enough.
 settings.register_profile("agentfx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,29 +18,8 @@ settings.load_profile("agentfx")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster with two workers that tests share; those that kill something start their own."""
     home = tmp_path_factory.mktemp("shared") / "home"
-    started, done = threading.Event(), threading.Event()
-    failure: list[BaseException] = []
-
-    async def hold() -> None:
-        async with fx.local(workers=2, home=str(home)):
-            started.set()
-            await asyncio.to_thread(done.wait)
-
-    def run() -> None:
-        try:
-            asyncio.run(hold())
-        except BaseException as error:
-            failure.append(error)
-            started.set()
-
-    holder = threading.Thread(target=run)
-    holder.start()
-    started.wait()
-    if failure:
-        raise failure[0]
-    yield home
-    done.set()
-    holder.join()
+    with held(lambda: fx.local(workers=2, home=str(home))):
+        yield home
 
 
 @pytest.fixture

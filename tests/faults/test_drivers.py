@@ -33,6 +33,17 @@ async def driver(
     )  # fmt: skip
 
 
+async def busy_driver(home: str, log: Path) -> Process:
+    """A driver of run `r` whose jobs have all begun, and take a second."""
+    process = await driver(home, "r", log, seconds=1.0)
+    await eventually(lambda: len(times(log, "began")) == JOBS, SLOW_START_SECONDS)
+    return process
+
+
+async def attach(cluster: fx.Cluster, log: Path) -> fx.Run[object, object]:
+    return await fx.start(story(str(log), JOBS, 1.0), backend=cluster, run_id="r")
+
+
 async def said(process: Process) -> str:
     out, _ = await process.communicate()
     return out.decode().strip()
@@ -75,8 +86,7 @@ async def test_a_stopped_driver_is_overtaken_and_gets_the_same_result(
 ) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=1, slots=JOBS, home=own_home) as cluster:
-        process = await driver(own_home, "r", log, seconds=1.0)
-        await eventually(lambda: len(times(log, "began")) == JOBS, SLOW_START_SECONDS)
+        process = await busy_driver(own_home, log)
         process.send_signal(signal.SIGSTOP)
         try:
             program = story(str(log), JOBS, 1.0)
@@ -109,9 +119,8 @@ async def test_who_is_attached_goes_on_when_the_driver_is_killed(
 ) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=1, slots=JOBS, home=own_home) as cluster:
-        process = await driver(own_home, "r", log, seconds=1.0)
-        await eventually(lambda: len(times(log, "began")) == JOBS, SLOW_START_SECONDS)
-        attached = await fx.start(story(str(log), JOBS, 1.0), backend=cluster, run_id="r")
+        process = await busy_driver(own_home, log)
+        attached = await attach(cluster, log)
         process.kill()
         assert str(await attached.result()) == await expected(tmp_path)
         await process.wait()
@@ -123,9 +132,8 @@ async def test_who_is_attached_hears_of_the_end_though_the_engine_died(
 ) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=1, slots=JOBS, home=own_home) as cluster:
-        process = await driver(own_home, "r", log, seconds=1.0)
-        await eventually(lambda: len(times(log, "began")) == JOBS, SLOW_START_SECONDS)
-        attached = await fx.start(story(str(log), JOBS, 1.0), backend=cluster, run_id="r")
+        process = await busy_driver(own_home, log)
+        attached = await attach(cluster, log)
         await cluster.kill_engine()
         assert str(await attached.result()) == await said(process) == await expected(tmp_path)
     ran_once(log)
@@ -134,8 +142,7 @@ async def test_who_is_attached_hears_of_the_end_though_the_engine_died(
 async def test_everything_is_killed_at_once(own_home: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=2, slots=JOBS, home=own_home) as cluster:
-        process = await driver(own_home, "r", log, seconds=1.0)
-        await eventually(lambda: len(times(log, "began")) == JOBS, SLOW_START_SECONDS)
+        process = await busy_driver(own_home, log)
         supervisor = psutil.Process((await cluster.status())["supervisor"])
         for victim in [*supervisor.children(recursive=True), supervisor]:
             os.kill(victim.pid, signal.SIGKILL)

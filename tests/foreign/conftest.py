@@ -7,9 +7,7 @@ and tests use it one at a time (`pytest -n 0 tests/foreign`).
 
 import asyncio
 import os
-import threading
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import pytest
 
 import agentfx as fx
 from tests.foreign.process import ForeignEngine
+from tests.holding import held
 
 
 @dataclass(frozen=True)
@@ -45,41 +44,11 @@ def address(
     yield Address(os.environ["III_URL"], os.environ.get("III_TOKEN"))
 
 
-@contextmanager
-def held(address: Address, home: Path) -> Generator[None]:
-    """A cluster on an engine, held by a thread while others attach to it."""
-    started, done = threading.Event(), threading.Event()
-    failure: list[BaseException] = []
-
-    async def hold() -> None:
-        async with fx.local(2, url=address.url, token=address.token, home=str(home)):
-            started.set()
-            await asyncio.to_thread(done.wait)
-
-    def run() -> None:
-        try:
-            asyncio.run(hold())
-        except BaseException as error:
-            failure.append(error)
-            started.set()
-
-    holder = threading.Thread(target=run)
-    holder.start()
-    started.wait()
-    if failure:
-        raise failure[0]
-    try:
-        yield
-    finally:
-        done.set()
-        holder.join()
-
-
 @pytest.fixture(scope="module")
 def shared_foreign(address: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster with two workers on an engine that is not ours, for tests that kill nothing."""
     home = tmp_path_factory.mktemp("foreign") / "home"
-    with held(address, home):
+    with held(lambda: fx.local(2, url=address.url, token=address.token, home=str(home))):
         yield home
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import psutil
@@ -42,17 +43,37 @@ async def _events(run: fx.Run[object, object]) -> list[fx.Event]:
     return [event async for event in run.events()]
 
 
-async def test_a_killed_worker_loses_nothing(
-    address: Address, own_home: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where jobs note that they began and ended."""
+    return tmp_path / "log"
+
+
+def results(count: int) -> fx.Ok[list[int]]:
+    return fx.Ok([n * n for n in range(count)])
+
+
+async def two_moments(log: Path) -> AsyncGenerator[int]:
+    """Early in a run, and when it is well under way: how many jobs had to have ended."""
+    for done in (1, 9):
+        await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+        yield done
+
+
+def assert_joined(log: Path, events: list[fx.Event]) -> None:
+    # But a worker that took longer to come back than it is waited for has lost its jobs.
+    again = {began for began, count in times(log, "began").items() if count > 1}
+    assert again <= lost_items(events)
+
+
+async def test_a_killed_worker_loses_nothing(address: Address, own_home: str, log: Path) -> None:
     async with _local(address, own_home) as cluster:
         await cluster.joined(["w1", "w2"])
         victim = await _pid(cluster, "w1")
         run = await fx.start(squares(log, 12, 0.5), backend=cluster)
         await eventually(lambda: len(times(log, "began")) >= 8)
         os.kill(victim, signal.SIGKILL)
-        assert await run.result() == fx.Ok([n * n for n in range(12)])
+        assert await run.result() == results(12)
         lost = lost_items(await _events(run))
     assert lost
     assert set(times(log, "ended").values()) == {1}
@@ -61,53 +82,44 @@ async def test_a_killed_worker_loses_nothing(
 
 
 async def test_killed_services_come_back_and_running_jobs_are_joined(
-    address: Address, own_home: str, tmp_path: Path
+    address: Address, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with _local(address, own_home) as cluster:
         run = await fx.start(squares(log, 24, 0.4), backend=cluster)
-        for done in (1, 9):
-            await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+        async for _ in two_moments(log):
             await eventually(lambda: len(traced(log)) > len(times(log, "ended")))
             os.kill(await _services(cluster), signal.SIGKILL)
-        assert await run.result() == fx.Ok([n * n for n in range(24)])
+        assert await run.result() == results(24)
         events = await _events(run)
     assert [event.type for event in events].count("services_restarted") == 2
-    # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
-    again = {began for began, count in times(log, "began").items() if count > 1}
-    assert again <= lost_items(events)
+    assert_joined(log, events)
 
 
 async def test_stopped_services_are_killed_and_started_again(
-    address: Address, own_home: str, tmp_path: Path
+    address: Address, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with _local(address, own_home) as cluster:
         run = await fx.start(squares(log, 12, 0.3, width=12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 4)
         os.kill(await _services(cluster), signal.SIGSTOP)
-        assert await run.result() == fx.Ok([n * n for n in range(12)])
+        assert await run.result() == results(12)
     assert set(times(log, "began").values()) == {1}
 
 
 async def test_worker_and_services_killed_together(
-    address: Address, own_home: str, tmp_path: Path
+    address: Address, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with _local(address, own_home) as cluster:
         run = await fx.start(squares(log, 12, 0.5), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
         worker, ours = await _pid(cluster, "w1"), await _services(cluster)
         os.kill(worker, signal.SIGKILL)
         os.kill(ours, signal.SIGKILL)
-        assert await run.result() == fx.Ok([n * n for n in range(12)])
+        assert await run.result() == results(12)
     assert set(times(log, "ended").values()) == {1}
 
 
-async def test_an_action_survives_the_services(
-    address: Address, own_home: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
+async def test_an_action_survives_the_services(address: Address, own_home: str, log: Path) -> None:
     async with _local(address, own_home, workers=1) as cluster:
         run = await fx.start(pay(str(log), 7, 1.0), backend=cluster)
         await eventually(lambda: traced(log))
@@ -117,22 +129,20 @@ async def test_an_action_survives_the_services(
 
 
 async def test_a_stopped_worker_is_silent_and_others_take_over(
-    address: Address, own_home: str, tmp_path: Path
+    address: Address, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with _local(address, own_home, slots=2) as cluster:
         run = await fx.start(squares(log, 4, 1.0), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 4)
         stopped = await _pid(cluster, "w1")
         os.kill(stopped, signal.SIGSTOP)
         try:
-            assert await run.result() == fx.Ok([0, 1, 4, 9])
+            assert await run.result() == results(4)
         finally:
             os.kill(stopped, signal.SIGCONT)
 
 
-async def test_everything_killed_at_once(address: Address, own_home: str, tmp_path: Path) -> None:
-    log = tmp_path / "log"
+async def test_everything_killed_at_once(address: Address, own_home: str, log: Path) -> None:
     async with _local(address, own_home) as cluster:
         run = await fx.start(squares(log, 12, 0.3, width=4), backend=cluster, run_id="whole")
         await eventually(lambda: len(times(log, "ended")) >= 5)
@@ -145,33 +155,28 @@ async def test_everything_killed_at_once(address: Address, own_home: str, tmp_pa
     async with _local(address, own_home) as cluster:
         program = squares(log, 12, 0.3, width=4)
         again = await fx.run_dist(program, backend=cluster, run_id="whole")
-    assert again == fx.Ok([n * n for n in range(12)])
+    assert again == results(12)
     # What had ended was on record, but for what ended just then.
     assert sum(times(log, "began")[f"began {entry.split()[1]}"] > 1 for entry in done) <= 8
 
 
 async def test_a_killed_engine_comes_back_and_running_jobs_are_joined(
-    engine: ForeignEngine, own_home: str, tmp_path: Path
+    engine: ForeignEngine, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with _local(engine, own_home) as cluster:
         run = await fx.start(squares(log, 24, 0.5), backend=cluster)
-        for done in (1, 9):
-            await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+        async for _ in two_moments(log):
             engine.end()
             await engine.up()
-        assert await run.result() == fx.Ok([n * n for n in range(24)])
+        assert await run.result() == results(24)
         events = await _events(run)
     assert [event.type for event in events].count("services_restarted") == 2
-    # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
-    again = {began for began, count in times(log, "began").items() if count > 1}
-    assert again <= lost_items(events)
+    assert_joined(log, events)
 
 
 async def test_engine_worker_and_services_killed_together(
-    engine: ForeignEngine, own_home: str, tmp_path: Path
+    engine: ForeignEngine, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with _local(engine, own_home) as cluster:
         run = await fx.start(squares(log, 12, 0.5), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
@@ -180,39 +185,34 @@ async def test_engine_worker_and_services_killed_together(
         os.kill(worker, signal.SIGKILL)
         os.kill(ours, signal.SIGKILL)
         await engine.up()
-        assert await run.result() == fx.Ok([n * n for n in range(12)])
+        assert await run.result() == results(12)
     assert set(times(log, "ended").values()) == {1}
 
 
 async def test_a_cut_cable_of_the_services_is_a_restart(
-    engine: ForeignEngine, own_home: str, tmp_path: Path
+    engine: ForeignEngine, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
     async with Cable(engine.port) as cable:
-        ours = services(cable.url, engine.token, tmp_path / "services")
+        ours = services(cable.url, engine.token, log.with_name("services"))
         ours.start()
         try:
             await _serving(engine)
             async with _local(engine, own_home) as cluster:
                 run = await fx.start(squares(log, 24, 0.4), backend=cluster)
-                for done in (1, 9):
-                    await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+                async for _ in two_moments(log):
                     cable.cut()
-                assert await run.result() == fx.Ok([n * n for n in range(24)])
+                assert await run.result() == results(24)
                 events = await _events(run)
         finally:
             ours.end()
     assert [event.type for event in events].count("services_restarted") == 2
-    # Joined; but a worker that took longer to come back than it is waited for has lost its jobs.
-    again = {began for began, count in times(log, "began").items() if count > 1}
-    assert again <= lost_items(events)
+    assert_joined(log, events)
 
 
 async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
-    engine: ForeignEngine, own_home: str, tmp_path: Path
+    engine: ForeignEngine, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
-    ours = services(engine.url, engine.token, tmp_path / "services")
+    ours = services(engine.url, engine.token, log.with_name("services"))
     ours.start()
     try:
         await _serving(engine)
@@ -220,20 +220,18 @@ async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
             far = Address(cable.url, engine.token)
             async with _local(far, own_home) as cluster:
                 run = await fx.start(squares(log, 24, 0.4), backend=cluster)
-                for done in (1, 9):
-                    await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
+                async for _ in two_moments(log):
                     cable.cut()
-                assert await run.result() == fx.Ok([n * n for n in range(24)])
+                assert await run.result() == results(24)
     finally:
         ours.end()
     assert set(times(log, "began").values()) == {1}
 
 
 async def test_services_that_stop_let_a_run_wait(
-    engine: ForeignEngine, own_home: str, tmp_path: Path
+    engine: ForeignEngine, own_home: str, log: Path
 ) -> None:
-    log = tmp_path / "log"
-    ours = services(engine.url, engine.token, tmp_path / "services")
+    ours = services(engine.url, engine.token, log.with_name("services"))
     ours.start()
     try:
         await _serving(engine)
@@ -244,7 +242,7 @@ async def test_services_that_stop_let_a_run_wait(
             assert await ours.ended() == 0
             waiting = asyncio.ensure_future(run.result())
             ours.start()
-            assert await waiting == fx.Ok([n * n for n in range(12)])
+            assert await waiting == results(12)
     finally:
         ours.end()
     assert set(times(log, "began").values()) == {1}

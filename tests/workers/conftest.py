@@ -1,15 +1,14 @@
 """A cluster with workers in two languages beside its own."""
 
-import asyncio
 import shutil
 import subprocess
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 import agentfx as fx
+from tests.holding import held
 
 WORKERS = Path(__file__).parents[2] / "workers"
 
@@ -41,31 +40,10 @@ def textstats(pytestconfig: pytest.Config) -> Path:
 def polyglot_home(tmp_path_factory: pytest.TempPathFactory, textstats: Path) -> Iterator[Path]:
     """A cluster that serves both foreign workers, shared by tests that end nothing in it."""
     home = tmp_path_factory.mktemp("polyglot") / "home"
-    started, done = threading.Event(), threading.Event()
-    failure: list[BaseException] = []
-
-    async def hold() -> None:
-        served = [str(WORKERS / "pymath"), str(textstats)]
-        tasks = ["tests.workers.tasks"]
-        async with fx.local(workers=1, tasks=tasks, serve=served, home=str(home)):
-            started.set()
-            await asyncio.to_thread(done.wait)
-
-    def run() -> None:
-        try:
-            asyncio.run(hold())
-        except BaseException as error:
-            failure.append(error)
-            started.set()
-
-    holder = threading.Thread(target=run)
-    holder.start()
-    started.wait()
-    if failure:
-        raise failure[0]
-    yield home
-    done.set()
-    holder.join()
+    served = [str(WORKERS / "pymath"), str(textstats)]
+    tasks = ["tests.workers.tasks"]
+    with held(lambda: fx.local(workers=1, tasks=tasks, serve=served, home=str(home))):
+        yield home
 
 
 @pytest.fixture
