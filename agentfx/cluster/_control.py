@@ -66,6 +66,8 @@ class ControlServer:
             async with asyncio.TaskGroup() as group:
                 while line := await reader.readline():
                     group.create_task(self._answer(user, writer, line))
+        except asyncio.CancelledError:
+            return  # by `stop`: nobody waits for this task, and the stream would log its end
         finally:
             writer.close()
             self._left(user)

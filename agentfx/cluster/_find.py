@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from agentfx._clock import Clock
 from agentfx._errors import AgentfxError
 from agentfx.cluster._control import ControlClient, ControlError
-from agentfx.cluster._home import Home
+from agentfx.cluster._home import Home, open_private
 from agentfx.cluster._refusal import reasons, size_of
 
 START_SECONDS = 45.0
@@ -96,17 +97,18 @@ async def attach(home: Home) -> ControlClient | None:
 def _spawn(
     home: Home, url: str | None, token: str | None, config: str | None
 ) -> subprocess.Popen[bytes]:
-    with home.log.open("ab") as log:
+    command = [sys.executable, "-m", "agentfx.cluster._supervisor"]
+    with open_private(home.log) as log:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [
-                sys.executable, "-m", "agentfx.cluster._supervisor",
-                str(home.path), url or "", token or "", config or "",
-            ],
-            stdin=subprocess.DEVNULL,
+            [*command, str(home.path), url or "", config or ""],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
-        )  # fmt: skip
+        )
+    assert process.stdin is not None  # noqa: S101 - narrows the type
+    with suppress(BrokenPipeError), process.stdin as channel:  # broken: its log says why it ended
+        channel.write(f"{token or ''}\n".encode())
     # It outlives this function, maybe this process; while we live, somebody has to reap it.
     threading.Thread(target=process.wait, name="agentfx-reaper", daemon=True).start()
     return process

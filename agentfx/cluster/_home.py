@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 import platform
+import stat
 import tempfile
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -59,6 +61,7 @@ class Home:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_others()
             ignore = self.path / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
@@ -67,6 +70,17 @@ class Home:
                 f"{self.path} cannot be the home of a cluster ({error.strerror}): give --home, or "
                 "set AGENTFX_HOME, to a folder that you may write"
             ) from error
+
+    def _refuse_others(self) -> None:
+        """Whoever writes into a home decides what its workers run, and where its users connect."""
+        state = self.path.stat()
+        if os.getuid() not in (0, state.st_uid):
+            raise HomeError(f"{self.path} belongs to somebody else: give another --home")
+        if state.st_mode & stat.S_IWOTH:
+            raise HomeError(
+                f"anybody may write into {self.path}: `chmod o-w {self.path}`, or give another "
+                "--home"
+            )
 
     @property
     def store(self) -> Path:
@@ -113,9 +127,12 @@ class Home:
         (self.path / "cluster.json").unlink(missing_ok=True)
 
     def find(self) -> Discovery | None:
-        """The cluster that runs here, None if none does."""
+        """The cluster that runs here, None if none does, or if somebody else says so."""
         try:
-            found = Discovery(**json.loads((self.path / "cluster.json").read_text()))
+            with (self.path / "cluster.json").open() as file:
+                if os.getuid() not in (0, os.fstat(file.fileno()).st_uid):
+                    return None
+                found = Discovery(**json.load(file))
         except (OSError, ValueError, TypeError):
             return None
         return found if is_alive(found.pid, found.born) else None
@@ -140,6 +157,11 @@ def write_private(path: Path, data: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     temporary.replace(path)
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Open a file to append to it; a new one is its owner's alone."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def is_alive(pid: int, born: float) -> bool:

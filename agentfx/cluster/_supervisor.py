@@ -188,8 +188,12 @@ def supervise(home: Home, url: str | None, token: str | None, config: str | None
 
 
 def main() -> None:
-    """A supervisor's process: home, and where an engine runs already, its url, token, config."""
-    home, url, token, config = sys.argv[1:5]
+    """A supervisor's process: home, and where an engine runs already, its url and config.
+
+    Its token comes over stdin: whoever lists processes sees their arguments.
+    """
+    home, url, config = sys.argv[1:4]
+    token = sys.stdin.readline().rstrip()
     sys.exit(supervise(Home(Path(home)), url or None, token or None, config or None))
 
 

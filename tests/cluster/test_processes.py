@@ -16,6 +16,7 @@ import pytest
 import agentfx as fx
 from agentfx.backends import CallError
 from agentfx.cluster import Home
+from agentfx.cluster._home import Discovery, HomeError
 from agentfx.testing._tasks import double
 from tests.waiting import eventually
 
@@ -83,6 +84,42 @@ async def test_the_discovery_file_is_its_owners_alone_and_names_what_runs(own_ho
         async with fx.connect(home=own_home) as other:
             assert other.url == cluster.url
     await eventually(lambda: not path.exists())
+
+
+async def test_what_a_cluster_writes_is_its_owners_alone_in_any_folder(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)  # noqa: PTH101, S103
+    async with fx.local(workers=0, home=str(tmp_path)):
+        names = ["cluster.json", "engine.json", "cluster.log", *_store_files(tmp_path)]
+        assert {name: mode(tmp_path / name) for name in names} == dict.fromkeys(names, 0o600)
+        assert "store.db-wal" in names
+
+
+def _store_files(home: Path) -> list[str]:
+    return [path.name for path in home.glob("store.db*") if path.suffix != ".lock"]
+
+
+async def test_an_ended_cluster_has_nothing_to_complain_of(own_home: str) -> None:
+    async with fx.local(workers=0, home=own_home) as cluster:
+        supervisor = psutil.Process((await cluster.status())["supervisor"])
+    await eventually(lambda: not runs(supervisor))
+    assert "Traceback" not in Home(Path(own_home)).log.read_text()
+
+
+def test_a_home_of_somebody_else_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    born = psutil.Process().create_time()
+    home.announce(Discovery("ws://127.0.0.1:1", "theirs", os.getpid(), born, "there.sock"))
+    assert home.find() is not None
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    assert home.find() is None
+    with pytest.raises(HomeError, match="belongs to somebody else: give another --home"):
+        home.make()
+
+
+def test_a_home_that_anybody_may_write_into_is_none(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(HomeError, match=r"anybody may write into .*: `chmod o-w"):
+        Home(tmp_path).make()
 
 
 async def test_a_discovery_file_of_a_dead_cluster_finds_nothing(own_home: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import agentfx as fx
@@ -289,6 +290,14 @@ async def test_a_home_is_on_one_engine(engine: Engine, shared_home: Path) -> Non
     with pytest.raises(fx.ClusterError, match=r"is on ws://.*, not on"):
         async with fx.local(0, url=engine.url, token=SESAME, home=str(shared_home)):
             pass
+
+
+async def test_the_token_is_in_no_command_line(engine: Engine, own_home: str) -> None:
+    async with fx.local(1, url=engine.url, token=SESAME, home=own_home) as cluster:
+        supervisor = psutil.Process((await cluster.status())["supervisor"])
+        lines = [p.cmdline() for p in (supervisor, *supervisor.children(recursive=True))]
+    assert len(lines) >= 3
+    assert not [line for line in lines if any(SESAME in word for word in line)]
 
 
 async def test_the_last_user_ends_the_services_and_not_the_engine(

@@ -1,9 +1,11 @@
 """The services' rows in one SQLite file: WAL, `synchronous=FULL`, one writer, one reader."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +65,10 @@ class SqliteStore:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="agentfx-store-read")
 
     def _open_both(self, path: Path) -> None:
+        with suppress(OSError):  # what is wrong with the path, SQLite says as well
+            # Its owner's alone, with all that SQLite puts beside it. Only a new file: to close
+            # one that SQLite has open would drop its locks.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self._writing = _open(path)
         migrate(self._writing, str(path))
         self._reading = _open(path)
