@@ -39,3 +39,13 @@ def test_a_run_in_memory_needs_pydantic_alone() -> None:
 @pytest.mark.parametrize("name", ["run_dist", "remote"])
 def test_what_is_late_is_there_all_the_same(name: str) -> None:
     assert _loaded(f"import agentfx; agentfx.{name}") >= {"agentfx"}
+
+
+def test_the_command_line_waits_for_nothing_that_a_command_needs() -> None:
+    """Nor does it bring tasks: `agentfx up` would give its workers those of the demonstrations."""
+    show = "import json, sys, agentfx.cli; print(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(ran.stdout))
+    assert loaded & (HEAVY - {"rich"}) == set()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("agentfx.")}
+    assert ours & {"cluster", "contracts", "demos", "harness", "notebook", "services"} == set()

@@ -6,7 +6,6 @@ from agentfx.cli import _demo as _demo
 from agentfx.cli import _harness as _harness
 from agentfx.cli import _info as _info
 from agentfx.cli import _notebook as _notebook
-from agentfx.cli import _preempt as _preempt
 from agentfx.cli import _runs as _runs
 from agentfx.cli._app import app as app
 from agentfx.cli._app import main as main

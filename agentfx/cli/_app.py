@@ -1,4 +1,7 @@
-"""The command line: one application, its options, and its errors."""
+"""The command line: one application, its options, and its errors.
+
+Commands import what they need when they run, so that `--help` and `version` do not wait for it.
+"""
 
 import asyncio
 import sys
@@ -6,15 +9,17 @@ import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Never, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Never, TypeVar
 
 import typer
 
 from agentfx._clock import SystemClock
 from agentfx._errors import AgentfxError
 from agentfx.cli._show import err
-from agentfx.cluster import ClusterError, Engine, Home, find_engine, local, open_engine
 from agentfx.interpreters import said_by_us, without_own_frames
+
+if TYPE_CHECKING:
+    from agentfx.cluster import Engine, Found, Home
 
 T = TypeVar("T")
 
@@ -40,32 +45,45 @@ class Where:
 
     url: str | None
     token: str | None
-    home: Home
+    home: "Home"
 
     @classmethod
     def of(cls, url: str | None, token: str | None, home: str | None) -> "Where":
         """From the options of a command."""
+        from agentfx.cluster import Home
+
         return cls(url, token, Home.of(home))
+
+    def engine(self) -> "Found | None":
+        """The engine that runs, None if none does."""
+        from agentfx.cluster import find_engine
+
+        return find_engine(self.url, self.token, self.home)
 
 
 @asynccontextmanager
-async def engine_of(where: Where, *, workers: int = 0) -> AsyncGenerator[Engine]:
+async def engine_of(
+    where: Where, *, workers: int = 0, anew: bool = False
+) -> AsyncGenerator["Engine"]:
     """The engine that runs; else one for this command alone, on the store of the home.
 
     Args:
         where: Which engine.
         workers: How many to start beside an engine that is started here.
+        anew: Whether there is work for an engine without a store yet.
 
     Raises:
         ClusterError: None is given, none runs, and there is neither a store nor work for one.
     """
-    found = find_engine(where.url, where.token, where.home)
+    from agentfx.cluster import ClusterError, local, open_engine
+
+    found = where.engine()
     if found is not None:
         async with await open_engine(found, SystemClock()) as engine:
             say(f"engine: {found.url} ({found.how}): {await engine.about()}")
             yield engine
         return
-    if not workers and not where.home.store.exists():
+    if not anew and not where.home.store.exists():
         raise ClusterError(
             f"no engine: none runs in {where.home.path}, and III_URL is not set; start one with "
             "`agentfx up`"
@@ -90,15 +108,29 @@ def say(text: str) -> None:
     err.print(text, style="dim", soft_wrap=True)
 
 
-def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine; Ctrl-C ends it with one line."""
-    return asyncio.run(make())
+class _InterruptedError(Exception):
+    """Ctrl-C; as an exception that typer lets through."""
+
+
+def run(make: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "interrupted") -> T:
+    """Run a coroutine; Ctrl-C ends it with one line.
+
+    Args:
+        make: Makes the coroutine.
+        interrupted: The line.
+    """
+    try:
+        return asyncio.run(make())
+    except KeyboardInterrupt:
+        raise _InterruptedError(interrupted) from None
 
 
 def main() -> None:
     """The `agentfx` command: a user's mistake is one line and status 1, never our traceback."""
     try:
         app()
+    except _InterruptedError as error:
+        _end(str(error), status=130)
     except AgentfxError as error:
         _end(str(error))
     except Exception as error:
@@ -107,11 +139,8 @@ def main() -> None:
             _end(said)
         traceback.print_exception(without_own_frames(error))  # a defect in the user's program
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("agentfx: interrupted")
-        sys.exit(130)
 
 
-def _end(line: str) -> Never:
+def _end(line: str, status: int = 1) -> Never:
     err.print(f"agentfx: {line}", style="red", soft_wrap=True)
-    sys.exit(1)
+    sys.exit(status)

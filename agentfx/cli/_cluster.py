@@ -10,18 +10,6 @@ import typer
 
 from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, ask, run, say
 from agentfx.cli._show import out, show
-from agentfx.cluster import (
-    ClusterError,
-    EngineOptions,
-    ServicesOptions,
-    WorkerOptions,
-    attach,
-    find_engine,
-    local,
-    run_engine,
-    run_services,
-    run_worker,
-)
 
 dlq_app = typer.Typer(help="List, redrive or discard dead letters.", no_args_is_help=True)
 app.add_typer(dlq_app, name="dlq")
@@ -41,6 +29,7 @@ def up(
     home: HomeOption = None,
 ) -> None:
     """Start an engine and workers, or bring workers to those of this folder; until Ctrl-C."""
+    from agentfx.cluster import local
 
     async def go() -> None:
         async with local(
@@ -71,6 +60,8 @@ def up(
 @app.command()
 def down(home: HomeOption = None) -> None:
     """End the cluster of this folder, whoever uses it."""
+    from agentfx.cluster import ClusterError, attach
+
     where = Where.of(None, None, home)
 
     async def go() -> None:
@@ -96,6 +87,8 @@ def engine(
     home: HomeOption = None,
 ) -> None:
     """Run the embedded engine alone, in the foreground; without a token it makes one."""
+    from agentfx.cluster import EngineOptions, run_engine
+
     where = Where.of(None, token, home)
     wanted = token or os.environ.get("III_TOKEN") or token_urlsafe(24)
     options = EngineOptions(str(where.home.path), port, wanted, config=config, services=services)
@@ -114,8 +107,10 @@ def services(
     home: HomeOption = None,
 ) -> None:
     """Serve runs, jobs, state and queues on an iii engine that runs already; until Ctrl-C."""
+    from agentfx.cluster import ClusterError, ServicesOptions, run_services
+
     where = Where.of(url, token, home)
-    found = find_engine(where.url, where.token, where.home)
+    found = where.engine()
     if found is None:
         raise ClusterError("no engine: give --url, or set III_URL")
     options = ServicesOptions(str(where.home.path), found.url, found.token, config)
@@ -132,8 +127,10 @@ def worker(
     home: HomeOption = None,
 ) -> None:
     """Run a worker on an engine, in the foreground; SIGTERM lets it finish what it runs."""
+    from agentfx.cluster import ClusterError, WorkerOptions, run_worker
+
     where = Where.of(url, token, home)
-    found = find_engine(where.url, where.token, where.home)
+    found = where.engine()
     if found is None:
         raise ClusterError("no engine: give --url, set III_URL, or start one with `agentfx up`")
     say(f"engine: {found.url} ({found.how})")

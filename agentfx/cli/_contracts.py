@@ -1,13 +1,15 @@
 """`agentfx gen`: types from the contracts of a live registry."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentfx.cli._app import HomeOption, Token, Url, Where, app, engine_of, run
 from agentfx.cli._show import err, out
-from agentfx.contracts import GenError, Known, compare, published_in, read_registry, write_module
+
+if TYPE_CHECKING:
+    from agentfx.contracts import Known
 
 
 @app.command()
@@ -23,6 +25,8 @@ def gen(
     home: HomeOption = None,
 ) -> None:
     """Write typed Python for every function in the registry that declares a contract."""
+    from agentfx.contracts import GenError, write_module
+
     registry = run(lambda: _registry(Where.of(url, token, home)))
     if check:
         _check(out_file, registry)
@@ -35,12 +39,16 @@ def gen(
     err.print(f"{out_file}: {len(registry)} functions", soft_wrap=True)
 
 
-async def _registry(where: Where) -> list[Known]:
+async def _registry(where: Where) -> "list[Known]":
+    from agentfx.contracts import read_registry
+
     async with engine_of(where) as engine:
         return await read_registry(engine.connection)
 
 
-def _check(file: Path, registry: list[Known]) -> None:
+def _check(file: Path, registry: "list[Known]") -> None:
+    from agentfx.contracts import compare, published_in
+
     try:
         before = published_in(file.read_text("utf-8"))
     except (OSError, ValueError, SyntaxError) as error:

@@ -1,27 +1,16 @@
 """`agentfx demo`: the walkthroughs in a terminal."""
 
-import asyncio
-import re
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-import agentfx as fx
 from agentfx.cli._app import app, run
-from agentfx.demos._hand_off import HandOff, hand_offs, jobs_by_worker
-from agentfx.demos._stdlib import Summary, modules, program
+from agentfx.cli._harness import ModelOption, need_key
 
 demo_app = typer.Typer(help="See a crash survived.", no_args_is_help=True)
 app.add_typer(demo_app, name="demo")
-LEAST_MODULES = 400
-PICTURE_WIDTH = 100
-_DONE = ("job_done", "job_failed", "job_dead")
 
 
 @demo_app.callback()
@@ -36,104 +25,45 @@ def fanout(
     ] = None,
 ) -> None:
     """Measure the standard library on two workers, kill one, and finish all the same."""
-    out = Console(highlight=False, record=svg is not None, width=PICTURE_WIDTH if svg else None)
-    same = run(lambda: _fanout(out))
-    if svg is not None:
-        # Without the fonts that it would fetch: a picture asks nobody for anything.
-        text = re.sub(
-            r"@font-face \{.*?\}\s*", "", out.export_svg(title="make demo"), flags=re.DOTALL
-        )
-        svg.write_text(text, encoding="utf-8")
-    if not same:
+    from agentfx.cli._demo_fanout import fanout
+
+    _hold(lambda: fanout(svg))
+
+
+@demo_app.command()
+def harness(model: ModelOption = "stub") -> None:
+    """Kill -9 an agent's worker in the middle of its first tool; another one goes on."""
+    from agentfx.cli._demo_harness import crash_proof
+
+    need_key(model)
+    _hold(lambda: crash_proof(model))
+
+
+@demo_app.command()
+def agent() -> None:
+    """The agent's loop as a program in the driver, in memory and on two workers."""
+    from agentfx.cli._demo_harness import in_the_driver
+
+    _hold(in_the_driver)
+
+
+@demo_app.command("preempt-agent")
+def preempt_agent() -> None:
+    """A message that overtakes a turn: only the newest message's tool fires."""
+    from agentfx.cli._demo_harness import overtake
+
+    _hold(overtake)
+
+
+@demo_app.command()
+def preempt() -> None:
+    """Ask three questions in a hurry; only the answer to the last one may be sent."""
+    from agentfx.cli._demo_preempt import preempt
+
+    _hold(preempt)
+
+
+def _hold(demonstrate: Callable[[], Coroutine[None, None, bool]]) -> None:
+    """Status 0 if what the demonstration claims holds, else 1."""
+    if not run(demonstrate):
         raise typer.Exit(1)
-
-
-async def _fanout(out: Console) -> bool:
-    paths = modules()
-    out.print(f"The Python standard library has {len(paths)} modules here that parse.")
-    if len(paths) < LEAST_MODULES:
-        out.print(f"That is fewer than {LEAST_MODULES}: is its source installed?", style="red")
-        return False
-    effect = program(paths)
-    with _progress(out) as progress:
-        bar = progress.add_task("in memory", total=len(paths) + 1)
-        in_memory = await fx.run_memory(
-            effect, observe=lambda event: progress.advance(bar, event.type in _DONE)
-        )
-        dist, seen = await _on_two_workers(effect, len(paths), progress)
-    out.print()
-    _report(out, seen)
-    same = dist == in_memory
-    if isinstance(dist, fx.Ok):
-        out.print(_deepest(dist.value))
-    else:
-        out.print(f"failed: {dist.error!r}", style="red", markup=False)
-    out.print(f"equal to the run in memory: {'yes' if same else 'NO'}", style="bold")
-    out.print("\nNext:")
-    out.print("  make lab                        notebooks with a live panel and a Kill button")
-    out.print("  .venv/bin/agentfx demo harness  an agent whose worker dies in mid-tool")
-    out.print("  .venv/bin/agentfx up            an engine and two workers for this folder")
-    return same
-
-
-async def _on_two_workers(
-    effect: fx.Effect[Summary, fx.ContractViolation | fx.TaskError], count: int, progress: Progress
-) -> tuple[fx.Exit[Summary, fx.ContractViolation | fx.TaskError], list[fx.Event]]:
-    bar = progress.add_task("on two workers", total=count + 1)
-    with tempfile.TemporaryDirectory(prefix="agentfx-demo-") as home:
-        async with fx.local(workers=2, home=home) as cluster:
-            started = await fx.start(effect, backend=cluster)
-            seen: list[fx.Event] = []
-            killing: asyncio.Task[None] | None = None
-            async for event in started.events():
-                seen.append(event)
-                progress.advance(bar, event.type in _DONE)
-                if killing is None and _done(seen) >= count // 2:
-                    progress.console.print("kill -9 of worker w1, half-way")
-                    killing = asyncio.create_task(cluster.kill("w1"))
-            if killing is not None:
-                await killing
-            return await started.result(), seen
-
-
-def _done(events: Iterable[fx.Event]) -> int:
-    return sum(event.type in _DONE for event in events)
-
-
-def _report(out: Console, events: list[fx.Event]) -> None:
-    moved = hand_offs(events)
-    table = Table(title="jobs that moved", box=None, title_justify="left", header_style="bold")
-    for column in ("job", "from", "to", "noticed and requeued, ms", "waited for a slot, ms"):
-        table.add_column(column, justify="right" if column.endswith("ms") else "left")
-    for hand_off in moved:
-        table.add_row(*_cells(hand_off))
-    out.print(table if moved else "no job was running on w1 when it was killed")
-    counts = ", ".join(f"{worker} {count}" for worker, count in jobs_by_worker(events).items())
-    out.print(f"jobs by worker: {counts}\n")
-
-
-def _cells(hand_off: HandOff) -> tuple[str, ...]:
-    noticed, waited = f"{hand_off.noticed_ms:.1f}", f"{hand_off.waited_ms:.1f}"
-    return (hand_off.path, hand_off.lost_by, hand_off.taken_by, noticed, waited)
-
-
-def _deepest(summary: Summary) -> Table:
-    title = f"deepest nesting, of {summary.modules} modules with {summary.lines:,} lines"
-    table = Table(title=title, box=None, title_justify="left", header_style="bold")
-    table.add_column("module")
-    for column in ("nesting", "longest function", "lines", "functions", "classes", "imports"):
-        table.add_column(column, justify="right")
-    for m in summary.deepest:
-        numbers = (m.nesting, m.longest, m.lines, m.functions, m.classes, m.imports)
-        table.add_row(m.module, *map(str, numbers))
-    return table
-
-
-def _progress(out: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<16}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=out,
-    )

@@ -1,27 +1,21 @@
 """`version` and `doctor`."""
 
 import platform
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 import agentfx
 from agentfx._clock import SystemClock
 from agentfx._errors import AgentfxError
+from agentfx._packages import installed
 from agentfx.cli._app import AsJson, HomeOption, Token, Url, Where, app, run
 from agentfx.cli._show import show
-from agentfx.cluster import (
-    About,
-    Finding,
-    Found,
-    find_engine,
-    finding,
-    installed,
-    machine_findings,
-    open_engine,
-)
+
+if TYPE_CHECKING:
+    from agentfx.cluster import About, Finding, Found
 
 _PACKAGES = ("iii-sdk", "pydantic", "websockets", "ipykernel", "anywidget", "anthropic")
 
@@ -29,6 +23,8 @@ _PACKAGES = ("iii-sdk", "pydantic", "websockets", "ipykernel", "anywidget", "ant
 @app.command("version")
 def print_version(as_json: AsJson = False) -> None:
     """Print the versions of agentfx and of what it stands on."""
+    import sqlite3
+
     rows = [{"package": "agentfx-kit", "version": agentfx.__version__}]
     rows += [{"package": name, "version": installed(name) or ""} for name in _PACKAGES]
     rows += [
@@ -49,14 +45,18 @@ def doctor(
         raise typer.Exit(1)
 
 
-def findings(where: Where) -> Iterator[Finding]:
+def findings(where: Where) -> "Iterator[Finding]":
     """What is looked at, on this machine and at its engine."""
+    from agentfx.cluster import machine_findings
+
     yield from machine_findings(where.home)
     yield from _engine(where)
 
 
-def _engine(where: Where) -> Iterator[Finding]:
-    found = find_engine(where.url, where.token, where.home)
+def _engine(where: Where) -> "Iterator[Finding]":
+    from agentfx.cluster import Finding, finding
+
+    found = where.engine()
     if found is None:
         yield Finding("engine", True, "none runs here; `agentfx up` starts one")
         return
@@ -76,8 +76,10 @@ def _engine(where: Where) -> Iterator[Finding]:
     yield finding("workers", bool(workers), ", ".join(workers) or "none", mend)
 
 
-async def _asked(found: Found) -> tuple[About, list[str]]:
+async def _asked(found: "Found") -> "tuple[About, list[str]]":
     """What an engine is, and the labels of the workers that its services have."""
+    from agentfx.cluster import open_engine
+
     async with await open_engine(found, SystemClock()) as engine:
         known = await engine.about()
         if known.services is None:

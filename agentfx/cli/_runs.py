@@ -1,11 +1,15 @@
 """Commands about runs: run, resume, cancel, runs, events."""
 
+import shlex
 import sys
+from collections.abc import Callable, Coroutine
+from contextlib import redirect_stdout
+from secrets import token_hex
 from typing import Annotated, Any
 
 import typer
-from pydantic_core import to_json
 
+from agentfx._clock import SystemClock
 from agentfx.algebra import AnyEffect, Exit, Ok
 from agentfx.cli._app import (
     AsJson,
@@ -19,8 +23,8 @@ from agentfx.cli._app import (
     run,
 )
 from agentfx.cli._show import err, out, show
-from agentfx.cluster import load_program, resume, run_dist
 from agentfx.interpreters import run_events, run_memory
+from agentfx.jobs import new_run_id
 
 runs_app = typer.Typer(help="List runs, or prune old ones.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
@@ -42,22 +46,22 @@ def run_program(
     as_json: AsJson = False,
 ) -> None:
     """Run a program to its end; status 0 if it succeeds, 2 if it fails."""
-    if memory and dist:
-        raise typer.BadParameter("give --memory or --dist, not both")
-    _import_from_here()
-    effect = load_program(program)
+    if memory and (dist or run_id or fresh):
+        raise typer.BadParameter("--memory keeps no record: leave out --dist, --run-id and --fresh")
+    effect = _program(program)
     if memory:
-        _finish(run(lambda: run_memory(effect)), as_json=as_json)
+        _finish(_driven(lambda: run_memory(effect)), as_json=as_json)
         return
-    where = Where.of(url, token, home)
-    _finish(run(lambda: _run(effect, where, workers, run_id, fresh=fresh)), as_json=as_json)
+    where, chosen = Where.of(url, token, home), run_id or _new_id()
+    again = _command("run", program, "--run-id", chosen, url=url, home=home)
 
+    async def go() -> Exit[Any, Any]:
+        from agentfx.cluster import run_dist
 
-async def _run(
-    effect: AnyEffect, where: Where, workers: int, run_id: str | None, *, fresh: bool
-) -> Exit[Any, Any]:
-    async with engine_of(where, workers=workers) as engine:
-        return await run_dist(effect, backend=engine, run_id=run_id, fresh=fresh)
+        async with engine_of(where, workers=workers, anew=workers > 0) as engine:
+            return await run_dist(effect, backend=engine, run_id=chosen, fresh=fresh)
+
+    _finish(_driven(go, f"interrupted; to go on with it: {again}"), as_json=as_json)
 
 
 @app.command("resume")
@@ -72,13 +76,17 @@ def resume_run(
 ) -> None:
     """Go on with a run; finished steps are not run again."""
     _import_from_here()
-    effect = load_program(program) if program else None
+    effect = _program(program) if program else None
+    named = [program] if program else []
+    again = _command("resume", run_id, *named, url=url, home=home)
 
     async def go() -> Exit[Any, Any]:
+        from agentfx.cluster import resume
+
         async with engine_of(Where.of(url, token, home), workers=workers) as engine:
             return await resume(run_id, effect, backend=engine)
 
-    _finish(run(go), as_json=as_json)
+    _finish(_driven(go, f"interrupted; to go on with it: {again}"), as_json=as_json)
 
 
 @app.command("cancel")
@@ -139,7 +147,12 @@ def list_events(
     if follow:
         run(lambda: _follow(where, run_id))
         return
-    show(run(lambda: _events(where, run_id)), EVENT_COLUMNS, as_json=as_json)
+    from agentfx.jobs._event import readable
+
+    rows = run(lambda: _events(where, run_id))
+    if not as_json:
+        rows = [{**row, "label": readable(row.get("label"))} for row in rows]
+    show(rows, EVENT_COLUMNS, as_json=as_json)
 
 
 async def _events(where: Where, run_id: str) -> list[dict[str, Any]]:
@@ -149,7 +162,9 @@ async def _events(where: Where, run_id: str) -> list[dict[str, Any]]:
         while page := await engine.request("run::events", {"run": run_id, "after": after}):
             rows += page
             after = page[-1]["seq"]
-    return rows
+    # Workers came and went before it began, too.
+    begun = next((at for at, row in enumerate(rows) if row["type"] == "run_started"), 0)
+    return rows[begun:]
 
 
 async def _follow(where: Where, run_id: str) -> None:
@@ -158,16 +173,45 @@ async def _follow(where: Where, run_id: str) -> None:
             out.print_json(event.model_dump_json(exclude_none=True), indent=None, ensure_ascii=True)
 
 
+def _program(name: str) -> AnyEffect:
+    """The program of a name; modules of the working folder can be named, as with `python -m`."""
+    from agentfx.cluster import load_program
+
+    _import_from_here()
+    return load_program(name)
+
+
 def _import_from_here() -> None:
-    """Modules of the working folder can be named, as with `python -m`."""
     if "" not in sys.path:
         sys.path.insert(0, "")
 
 
+def _new_id() -> str:
+    """An id that is known before the run begins, so that Ctrl-C can name it."""
+    return new_run_id(SystemClock().wall(), token_hex(3))
+
+
+def _command(*words: str, url: str | None, home: str | None) -> str:
+    """A command to copy, for the same engine; a token is not shown."""
+    more = [w for name, value in (("--url", url), ("--home", home)) if value for w in (name, value)]
+    return shlex.join(["agentfx", *words, *more])
+
+
+def _driven(
+    make: Callable[[], Coroutine[Any, Any, Exit[Any, Any]]], interrupted: str = "interrupted"
+) -> Exit[Any, Any]:
+    """Drive a program to its end; what it prints is no result, so it goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        return run(make, interrupted=interrupted)
+
+
 def _finish(exit_: Exit[Any, Any], *, as_json: bool) -> None:
+    from pydantic_core import to_json
+
     if isinstance(exit_, Ok):
         value = exit_.value
-        text = to_json(value, fallback=repr, indent=None if as_json else 2).decode()
+        indent = None if as_json else 2
+        text = to_json(value, fallback=repr, indent=indent, inf_nan_mode="strings").decode()
         out.print(text, soft_wrap=True)
         return
     if as_json:

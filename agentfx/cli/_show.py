@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from io import StringIO
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +29,9 @@ class _Terminal(Console):
 # What is printed came from users, tasks and engines: `[x]` and `:x:` in it mean themselves.
 out = _Terminal(highlight=False, markup=False, emoji=False)
 err = _Terminal(stderr=True, highlight=False, markup=False, emoji=False)
+LEAST_COLUMN = 10
+"""Characters that a column of words needs at least."""
+WIDEST = 10_000
 WHOLE = frozenset({"id", "run", "job", "type", "status", "seq"})
 
 
@@ -45,13 +49,51 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     if not rows:
         out.print("nothing to list")
         return
+    cells = [[visible(_cell(name, row.get(name))) for name in columns] for row in rows]
+    if not out.is_terminal:  # a row is a line, however long: for a file, `grep` or `less -S`
+        _print_lines(_table(columns, cells))
+    elif _least_width(columns, cells) <= out.width:
+        out.print(_table(columns, cells))
+    else:
+        for row_cells in cells:
+            out.print(_record(columns, row_cells), "")
+
+
+def _table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, header_style="bold")
     for name in columns:  # what one would copy stays whole, also on a narrow terminal
         table.add_column(name, overflow="fold", no_wrap=name in WHOLE, min_width=len(name))
-    for row in rows:
+    for row in cells:
         # As text, never as markup: what a task or a failure is called is not ours to interpret.
-        table.add_row(*(Text(visible(_cell(name, row.get(name)))) for name in columns))
-    out.print(table)
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _record(columns: Sequence[str], cells: Sequence[str]) -> Table:
+    """A row from top to bottom, where its table would be too wide."""
+    record = Table.grid(padding=(0, 2))
+    record.add_column(style="bold", no_wrap=True, min_width=max(map(len, columns)))
+    record.add_column(overflow="fold")
+    for name, cell in zip(columns, cells, strict=True):
+        if cell:
+            record.add_row(name, Text(cell))
+    return record
+
+
+def _least_width(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Characters below which a table cannot be read: it would fold words in pieces."""
+    total = 0
+    for number, name in enumerate(columns):
+        longest = max(len(name), *(len(row[number]) for row in cells))
+        total += 2 + (longest if name in WHOLE else min(longest, LEAST_COLUMN))
+    return total
+
+
+def _print_lines(table: Table) -> None:
+    text = StringIO()
+    Console(file=text, width=WIDEST, color_system=None, emoji=False).print(table)
+    for line in text.getvalue().splitlines():
+        out.print(line.rstrip(), soft_wrap=True)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -65,7 +107,7 @@ def _cell(name: str, value: Any) -> str:
         return f"{value:.1f}"
     if type(value) is list:
         return _joined(value)
-    return str(value)
+    return "\\n".join(str(value).strip().splitlines())
 
 
 def _joined(items: Any) -> str:

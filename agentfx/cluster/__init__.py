@@ -12,7 +12,6 @@ from agentfx.cluster._cluster import open_engine as open_engine
 from agentfx.cluster._control import ControlError as ControlError
 from agentfx.cluster._doctor import Finding as Finding
 from agentfx.cluster._doctor import finding as finding
-from agentfx.cluster._doctor import installed as installed
 from agentfx.cluster._doctor import machine_findings as machine_findings
 from agentfx.cluster._find import ClusterError as ClusterError
 from agentfx.cluster._find import Found as Found

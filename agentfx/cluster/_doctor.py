@@ -7,8 +7,8 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
+from agentfx._packages import installed
 from agentfx.cluster._home import Home
 
 ENOUGH_BYTES = 200 * 1024 * 1024
@@ -45,14 +45,6 @@ def machine_findings(home: Home) -> Iterator[Finding]:
     yield _folder(home)
     yield _disk(home)
     yield _loopback()
-
-
-def installed(package: str) -> str | None:
-    """The version of a package in this environment."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _folder(home: Home) -> Finding:

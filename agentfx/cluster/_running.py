@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, Never, TypeGuard, overload
 
@@ -235,8 +236,11 @@ def load_program(name: str) -> AnyEffect:
         ProgramError: There is none.
     """
     module, _, attribute = name.partition(":")
-    if not attribute:
+    if not module or not attribute:
         raise ProgramError(f"{name} names no program: write MODULE:PROGRAM")
+    if "/" in module or module.endswith(".py"):
+        meant = ".".join(part for part in Path(module).with_suffix("").parts if part != "/")
+        raise ProgramError(f"{name} names a file: name its module, such as {meant}:{attribute}")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
@@ -246,6 +250,8 @@ def load_program(name: str) -> AnyEffect:
             f"no program {name}: {error}; name it MODULE:ATTRIBUTE, with a module that can be "
             "imported from this folder"
         ) from None
+    if inspect.iscoroutinefunction(found):
+        raise ProgramError(f"{name} is an async function: make the program in a plain one")
     made = found() if _makes(found) else found
     if isinstance(made, Stream):
         raise ProgramError(f"{name} is a stream, not yet a program: add .to_list()")

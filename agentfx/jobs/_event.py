@@ -1,5 +1,6 @@
 """What happened in a run: one closed set of events for trees, timelines, tables and logs."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -29,6 +30,7 @@ EventType: TypeAlias = Literal[
 ]
 
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
+_RECORDED = re.compile(r"use (\S+)(?: [0-9a-f]{16})?")
 
 
 class Event(BaseModel):
@@ -78,3 +80,9 @@ class Event(BaseModel):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Leave out what does not apply."""
         return ((name, value) for name, value in super().__repr_args__() if value is not None)
+
+
+def readable(label: str | None) -> str | None:
+    """A step of the driver as people call it: on record it ends in a digest of its input."""
+    found = _RECORDED.fullmatch(label or "")
+    return label if found is None else found[1]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agentfx.cluster import installed
+from agentfx._packages import installed
 
 
 def major_minor(text: str) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import psutil
 
 from agentfx._errors import AgentfxError
-from agentfx.cluster import Finding, find_engine, finding, installed, machine_findings
+from agentfx._packages import installed
+from agentfx.cluster import Finding, find_engine, finding, machine_findings
 from agentfx.notebook._clicks import major_minor, nest_asyncio_is_patched_in
 from agentfx.notebook._html import table
 from agentfx.notebook._kit import Kit, the_kit

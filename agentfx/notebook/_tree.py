@@ -1,13 +1,9 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
-import re
-
+from agentfx.jobs._event import readable
 from agentfx.notebook._node import Kind, Node, State
 from agentfx.notebook._tables import Fields, Tables
 
-"""The fields of an event that apply to it, by name."""
-
-_RECORDED = re.compile(r"use (\S+)(?: [0-9a-f]{16})?")
 SHOWN_ITEMS = 24
 """A fan-out of more items shows them by the page, where somebody opened one."""
 PAGE = 50
@@ -84,7 +80,7 @@ class Tree:
         node = self._at(event.get("path") or "", "step")
         if node.is_leaf:
             node.ms = event.get("ms")
-            node.text = node.text or _readable(event.get("label"))
+            node.text = node.text or readable(event.get("label"))
             self._set(node, "done", 1)
         else:  # a fan-out records its failure, a timeout how it ended
             node.ended_as = "failed" if node.kind == "fan_out" else None
@@ -302,9 +298,3 @@ class Tree:
 
 def _number(step: Node) -> int:
     return int(step.path) if step.path.isdigit() else 0
-
-
-def _readable(label: str | None) -> str | None:
-    """A step of the driver as people call it: on record it ends in a digest of its input."""
-    found = _RECORDED.fullmatch(label or "")
-    return label if found is None else found[1]

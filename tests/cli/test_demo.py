@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import agentfx.cli._demo as demo
+import agentfx.cli._demo_fanout as demo
 from agentfx.demos import _stdlib as stdlib
 from tests.cluster.command import Command
 

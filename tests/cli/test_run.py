@@ -40,6 +40,10 @@ def test_a_failure_as_json(agentfx: Command) -> None:
         ("{}", "{} names no program: write MODULE:PROGRAM"),
         ("{}:three", "{}:three is no program, but int: name an effect, or a function"),
         ("{}:needs", "{}:needs is no program, but function: name an effect, or a function"),
+        ("{}:later", "{}:later is an async function: make the program in a plain one"),
+        (":x", ":x names no program: write MODULE:PROGRAM"),
+        ("./jobs/a.py:x", "./jobs/a.py:x names a file: name its module, such as jobs.a:x"),
+        ("./a:x", "./a:x names a file: name its module, such as a:x"),
     ],
 )
 @pytest.mark.parametrize("where", ["--memory", "--dist"])
@@ -47,10 +51,50 @@ def test_what_is_no_program(agentfx: Command, program: str, line: str, where: st
     assert agentfx.refused("run", program.format(WORDS), where).startswith(line.format(WORDS))
 
 
-def test_a_program_runs_in_one_place(agentfx: Command) -> None:
-    said = agentfx("run", f"{WORDS}:total", "--memory", "--dist")
+@pytest.mark.parametrize("option", [["--dist"], ["--run-id", "r"], ["--fresh"]])
+def test_memory_keeps_no_record(agentfx: Command, option: list[str]) -> None:
+    said = agentfx("run", f"{WORDS}:total", "--memory", *option)
     assert said.status == 2
-    assert "give --memory or --dist, not both" in said.lines[-1]
+    assert "--memory keeps no record: leave out --dist, --run-id and --fresh" in said.lines[-1]
+
+
+def test_what_a_program_prints_is_not_its_result(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:talks", "--memory", "--json")
+    assert (said.out, said.lines) == ("1\n", ["counting 1"])
+
+
+def test_a_result_is_json_that_every_reader_takes(agentfx: Command) -> None:
+    assert agentfx("run", f"{WORDS}:no_number", "--memory", "--json").out == '"NaN"\n'
+
+
+def test_ctrl_c_in_memory(agentfx: Command) -> None:
+    said = agentfx("run", f"{WORDS}:interrupted", "--memory")
+    assert (said.status, said.out, said.lines) == (130, "", ["agentfx: interrupted"])
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(agentfx: Command, shared_home: Path) -> None:
+    here = ("--home", str(shared_home))
+    said = agentfx("run", f"{WORDS}:interrupted", *here)
+    assert said.status == 130
+    (line,) = said.lines
+    start, _, command = line.partition("; to go on with it: agentfx ")
+    assert start == "agentfx: interrupted"
+    again = agentfx(*command.split())
+    assert (again.status, again.lines) == (130, [line])
+    run_id = command.split()[command.split().index("--run-id") + 1]
+    said = agentfx("resume", run_id, *here)
+    assert said.lines == [
+        f"agentfx: interrupted; to go on with it: agentfx resume {run_id} --home {shared_home}"
+    ]
+    assert agentfx("cancel", run_id, *here).status == 0
+    shown = agentfx("events", run_id, *here).out.splitlines()
+    assert "run_started" in shown[1]
+
+
+def test_where_nothing_is_on_record_no_engine_is_started(agentfx: Command, tmp_path: Path) -> None:
+    assert agentfx.refused("resume", "r1").startswith("no engine: none runs in ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_defect_names_its_step_and_shows_the_users_frames_alone(agentfx: Command) -> None:

@@ -1,5 +1,7 @@
 """A module with programs, as its user would name it."""
 
+import asyncio
+import signal
 from typing import Any
 
 import agentfx as fx
@@ -21,11 +23,26 @@ def wrong(count: int) -> Any:
     return count
 
 
+async def stopped() -> int:
+    """Ctrl-C, in the middle of the program."""
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.Event().wait()
+    return 0
+
+
+def talkative(count: int) -> int:
+    print("counting", count)  # noqa: T201 - as its users do
+    return count
+
+
 total = count.for_each(["the quick", "brown fox", "jumps"]).map(sum)
 empty = count("")
 defect = count("a").map(lambda n: n // 0)
 no_effect: fx.Effect[Any, Any] = count("a").flat_map(wrong)
 three = 3
+interrupted = fx.attempt(stopped)
+talks = count("a").map(talkative)
+no_number = fx.succeed(float("nan"))
 
 
 def made() -> fx.Effect[int, fx.Failure]:
@@ -34,3 +51,7 @@ def made() -> fx.Effect[int, fx.Failure]:
 
 def needs(text: str) -> fx.Effect[int, fx.Failure]:
     return count(text)
+
+
+async def later() -> fx.Effect[int, fx.Failure]:
+    return count("one")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 import agentfx as fx
-from agentfx.cli._preempt import _case
+from agentfx.cli._demo_preempt import _case
 from agentfx.demos import Preemption
 from agentfx.demos._preempt import QUESTIONS, send
 from tests.streams.clock import ManualClock, in_memory

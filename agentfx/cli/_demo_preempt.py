@@ -5,11 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import typer
-
 import agentfx as fx
-from agentfx.cli._app import run
-from agentfx.cli._demo import demo_app
 from agentfx.cli._show import out
 from agentfx.demos import Preemption
 from agentfx.demos._preempt import QUESTIONS, cancellable, unstoppable
@@ -20,14 +16,8 @@ _CASES: tuple[tuple[str, Callable[[str], fx.Effect[list[str], Any]]], ...] = (
 )
 
 
-@demo_app.command()
-def preempt() -> None:
-    """Ask three questions in a hurry; only the answer to the last one may be sent."""
-    if not run(_preempt):
-        raise typer.Exit(1)
-
-
-async def _preempt() -> bool:
+async def preempt() -> bool:
+    """Two cases, with work that can be cancelled and without; whether both hold."""
     out.print(
         f"Somebody types {len(QUESTIONS)} questions; each preempts the one before it. An answer "
         "is sent\nbehind `fence.guard(send(answer))`, and cannot be taken back.\n"
