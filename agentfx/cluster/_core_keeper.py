@@ -170,7 +170,7 @@ class CoreKeeper:
     async def _restart(self, core: _Core) -> None:
         while not self._over.is_set():
             started = self._clock.monotonic()
-            status = await core.child.ended
+            status = await core.child.status()
             if self._over.is_set():
                 return
             if status == SERVED:

@@ -28,6 +28,10 @@ class Child:
     pid: int
     ended: "asyncio.Future[int]"
 
+    async def status(self) -> int:
+        """Its status, once it has ended; a wait that is cancelled does not end it for others."""
+        return await asyncio.shield(self.ended)
+
     def signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if not self.ended.done():

@@ -154,7 +154,7 @@ class WorkerKeeper:
 
     async def _restart(self, worker: _Worker) -> None:
         while True:
-            status = await worker.child.ended
+            status = await worker.child.status()
             if status == REFUSED:
                 self._refused.add(worker.options.label)
             if worker.leaving or self._over.is_set() or status == REFUSED:
@@ -186,7 +186,7 @@ class WorkerKeeper:
                     "agentfx::worker::kill_asked", {"worker": label}, timeout_seconds=0.5
                 )
         worker.child.kill()
-        await worker.child.ended
+        await worker.child.status()
 
     async def _stop(self, label: str) -> None:
         """SIGTERM: it finishes what it runs."""
@@ -195,7 +195,7 @@ class WorkerKeeper:
         worker.child.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await asyncio.shield(worker.child.ended)
+                await worker.child.status()
         except TimeoutError:
             worker.child.kill()
 
