@@ -3,21 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from operator import itemgetter
 from typing import TypeAlias
 
-from agentfx.jobs import Job, Route, home_of, identity_of, job_id
+from agentfx.jobs import Job, identity_of, job_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
-from agentfx.services.dispatch._core import Core, Driver, LiveRun, driver_id
-from agentfx.services.dispatch._messages import (
-    Driver as DriverName,
-)
+from agentfx.services.dispatch._core import Core, driver_id
+from agentfx.services.dispatch._drivers import Drivers
 from agentfx.services.dispatch._messages import (
     EndRun,
     Ids,
-    Limit,
     Opened,
     OpenRun,
     PutSteps,
@@ -25,13 +21,10 @@ from agentfx.services.dispatch._messages import (
     Rejoin,
     RunEpoch,
     RunName,
-    Serves,
     Submit,
 )
 from agentfx.wire import Json
 
-SILENT_SECONDS = 5.0
-"""A driver that was not heard of for so long no longer holds its runs."""
 BACKLOG = 10_000
 """Operations that wait for the store beyond which submits are refused; drivers try again."""
 
@@ -42,23 +35,23 @@ _Added: TypeAlias = list[tuple[Job, int]]
 class Runs:
     """The desk of the drivers."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, drivers: Drivers) -> None:
+        self._core, self._drivers = core, drivers
 
     async def open(self, message: OpenRun, caller: str | None) -> Json:
         """Start a run, go on with it, attach to it, or say how it ended."""
-        self.heard(message.driver, caller)
+        self._drivers.heard(message.driver, caller)
         core, now = self._core, self._core.clock.wall()
 
         how, run, dropped = await core.write(lambda t: self._open(t, message, now))
         self._drop(dropped)
         core.notify()
         if how in ("new", "resumed"):
-            self._drive(run, message.driver)
+            self._drivers.drive(run, message.driver)
             if how == "new":
                 core.runs[run.no].seen = set()
         elif how == "attached":
-            self._live(run).watchers.add(message.driver)
+            self._drivers.live(run).watchers.add(message.driver)
         return {
             "how": how, "epoch": run.epoch, "life": run.life, "status": run.status,
             "exit": run.exit,
@@ -76,7 +69,7 @@ class Runs:
             run = replace(run, no=t.runs.add(run))
             t.jobs.record([EventRow("run_started", now, run.no)])
             return "new", run, ()
-        elsewhere = run.driver not in ("", message.driver) and self._alive(run.driver)
+        elsewhere = run.driver not in ("", message.driver) and self._drivers.is_alive(run.driver)
         if message.fresh:
             return "new", *self._start_over(t, run, message, now, elsewhere=elsewhere)
         if run.fingerprint != message.fingerprint:
@@ -109,47 +102,9 @@ class Runs:
 
     async def rejoin(self, message: Rejoin, caller: str | None) -> Json:
         """A driver goes on with a run that it drove before the services were restarted."""
-        self.heard(message.driver, caller)
+        self._drivers.heard(message.driver, caller)
         run = await self._core.store.read(lambda t: driven(t, message.run, message.epoch))
-        self._drive(run, message.driver)
-
-    def _live(self, run: RunRow) -> LiveRun:
-        known = self._core.runs.get(run.no)
-        if known is None:
-            known = LiveRun(run.no, run.id, run.epoch, run.driver)
-            self._core.runs[run.no] = known
-        return known
-
-    def _live_named(self, run: str) -> LiveRun | None:
-        return next((live for live in self._core.runs.values() if live.id == run), None)
-
-    def _drive(self, run: RunRow, driver: str) -> None:
-        live = self._live(run)
-        former, live.epoch, live.driver = live.driver, run.epoch, driver
-        if former and former != driver:
-            if former in self._core.drivers:
-                self._core.drivers[former].runs.discard(run.no)
-            self._core.to_drivers.add(driver_id(former), "superseded", [run.id, run.epoch])
-        self._core.drivers[driver].runs.add(run.no)
-
-    def heard(self, driver: str, link: str | None) -> None:
-        """A driver gave a sign of life."""
-        now = self._core.clock.monotonic()
-        known = self._core.drivers.get(driver)
-        if known is None:
-            self._core.drivers[driver] = Driver(driver, link, now)
-        else:
-            known.heard_at, known.link = now, link or known.link
-
-    def _alive(self, driver: str) -> bool:
-        known = self._core.drivers.get(driver)
-        if known is None or known.link is None:
-            return False
-        return self._core.clock.monotonic() - known.heard_at <= SILENT_SECONDS
-
-    async def alive(self, message: DriverName, caller: str | None) -> Json:
-        """A driver's sign of life."""
-        self.heard(message.driver, caller)
+        self._drivers.drive(run, message.driver)
 
     async def put(self, message: PutSteps, caller: str | None) -> Json:
         """Journal steps, each once; the values that won."""
@@ -178,7 +133,7 @@ class Runs:
         core = self._core
         if core.store.waiting > BACKLOG:
             raise FunctionError("busy", "the store is behind: submit again later")
-        live = self._live_named(message.run)
+        live = self._drivers.live_named(message.run)
         noted = live.codes if live is not None else set[str]()
         now = core.clock.wall()  # before early starts
 
@@ -222,7 +177,7 @@ class Runs:
     def _start_early(self, message: Submit) -> set[str]:
         """Start jobs that are certainly new while the store still writes them."""
         core = self._core
-        live = self._live_named(message.run)
+        live = self._drivers.live_named(message.run)
         if live is None or live.seen is None or live.epoch != message.epoch:
             return set()
         seen = live.seen
@@ -305,17 +260,8 @@ class Runs:
 
         run, left = await core.write(operation)
         self._drop(left)
-        self._tell_end(run)
+        self._drivers.tell_end(run)
         return {"status": run.status, "exit": run.exit}
-
-    def _tell_end(self, run: RunRow) -> None:
-        live = self._core.runs.pop(run.no, None)
-        if live is None:
-            return
-        for driver in {live.driver, *live.watchers} - {""}:
-            self._core.to_drivers.add(driver_id(driver), "ended", [run.id, run.status, run.exit])
-        for known in self._core.drivers.values():
-            known.runs.discard(run.no)
 
     async def release(self, message: RunEpoch, caller: str | None) -> Json:
         """A driver stops driving a run that has not ended; it can be resumed."""
@@ -325,37 +271,7 @@ class Runs:
             t.runs.release(run.no, message.epoch)
             return run.no
 
-        self._leave(await self._core.write(operation), message.epoch)
-
-    def _leave(self, run_no: int, epoch: int) -> None:
-        live = self._core.runs.get(run_no)
-        if live is None or live.epoch != epoch:
-            return
-        del self._core.runs[run_no]
-        self._release_watchers(live)
-
-    def _release_watchers(self, live: LiveRun) -> None:
-        """Whoever waits for the result may go on with the run."""
-        for watcher in live.watchers:
-            self._core.to_drivers.add(driver_id(watcher), "released", live.id)
-        live.watchers.clear()
-
-    def driver_left(self, link: str) -> None:
-        """A connection closed; if a driver had it, others may go on with its runs."""
-        for driver in [d for d in self._core.drivers.values() if d.link == link]:
-            del self._core.drivers[driver.id]
-            for run_no in driver.runs:
-                if run_no in self._core.runs:
-                    self._leave(run_no, self._core.runs[run_no].epoch)
-
-    def look_after(self) -> None:
-        """Who waits for a run of a driver that is silent may go on with it."""
-        for driver in self._core.drivers.values():
-            if self._alive(driver.id):
-                continue
-            for live in [self._core.runs.get(no) for no in driver.runs]:
-                if live is not None and live.driver == driver.id:
-                    self._release_watchers(live)
+        self._drivers.leave(await self._core.write(operation), message.epoch)
 
     async def cancel(self, message: RunName, caller: str | None) -> Json:
         """Cancel a run: queued jobs are dropped, running ones asked to stop."""
@@ -369,69 +285,18 @@ class Runs:
             left = _cancel(t, t.jobs.open_of_run(run.no), now) if first else []
             return found(t, message.run), first, left
 
-        live = self._live_named(message.run)
+        live = self._drivers.live_named(message.run)
         if live is not None:
             live.seen = None  # what is submitted from here on is refused: it must not start early
         run, first, left = await core.write(operation)
         running = sum(1 for job_id in left if self._runs_now(job_id))
         self._drop(left)
-        self._tell_end(run)
+        self._drivers.tell_end(run)
         return {"status": run.status, "cancelled": first, "dropped": len(left), "running": running}
 
     def _runs_now(self, job_id: str) -> bool:
         job = self._core.dispatch.jobs.get(job_id)
         return job is not None and bool(job.starts)
-
-    async def list(self, message: Limit, caller: str | None) -> Json:
-        """Recent runs, newest first."""
-        rows = await self._core.store.read(lambda t: t.runs.recent(message.limit))
-        waiting = self._waiting()
-        return [self._listed(row, waiting) for row in rows]
-
-    def _listed(self, run: RunRow, waiting: set[str]) -> Json:
-        status = "waiting" if run.status == "running" and run.id in waiting else run.status
-        driven_now = bool(run.driver) and self._alive(run.driver)
-        hidden = ("no", "exit", "fingerprint")
-        row = {name: value for name, value in asdict(run).items() if name not in hidden}
-        return {**row, "status": status, "driven": driven_now}
-
-    def _waiting(self) -> set[str]:
-        """Runs that have jobs, and none that runs or that a worker could run."""
-        dispatch = self._core.dispatch
-        goes: dict[str, bool] = {}
-        served: dict[Route, bool] = {}
-        for job in dispatch.jobs.values():
-            route = job.route
-            if goes.get(route.run):
-                continue
-            if route not in served:
-                served[route] = dispatch.can_serve(route.task, route.code)
-            goes[route.run] = bool(job.starts) or served[route]
-        return {run for run, any_goes in goes.items() if not any_goes}
-
-    async def get(self, message: RunName, caller: str | None) -> Json:
-        """One run."""
-        run = await self._core.store.read(lambda t: t.runs.find(message.run))
-        if run is None:
-            return None
-        return {**self._listed(run, self._waiting()), "exit": run.exit}
-
-    async def unserved(self, message: Serves, caller: str | None) -> Json:
-        """Those of some tasks that no worker is there for, and what the workers have."""
-        core = self._core
-        missing = [t for t in message.tasks if not core.dispatch.can_serve(t, message.code)]
-        rows = [
-            {
-                "worker": core.labels.get(w.id, w.id),
-                "tasks": sorted(w.tasks | w.loaded),
-                "elsewhere": message.code is not None and w.home != home_of(message.code),
-            }
-            for w in core.dispatch.workers.values()
-            if not w.foreign
-        ]
-        # By name: who says hello first depends on the machine.
-        workers = sorted(rows, key=itemgetter("worker"))
-        return {"missing": missing, "workers": workers, "settling": core.dispatch.settling}
 
 
 def found(t: Transaction, run: str) -> RunRow:

@@ -11,9 +11,11 @@ from agentfx.services._store import Store, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch._core import Core
 from agentfx.services.dispatch._dead import DeadLetters
+from agentfx.services.dispatch._drivers import Drivers
 from agentfx.services.dispatch._events import Events
 from agentfx.services.dispatch._foreign import Foreign
 from agentfx.services.dispatch._forward import Forward
+from agentfx.services.dispatch._listing import Listing
 from agentfx.services.dispatch._messages import (
     Brings,
     Driver,
@@ -70,7 +72,9 @@ class DispatchService:
     ) -> None:
         self._tasks = Tasks()
         self._core = Core(store, host, clock, self._tasks)
-        self._runs = Runs(self._core)
+        self._drivers = Drivers(self._core)
+        self._runs = Runs(self._core, self._drivers)
+        self._listing = Listing(self._core, self._drivers)
         self._workers = Workers(self._core, Forward(self._core), process_ended)
         self._foreign = Foreign(self._core, self._workers.outcomes)
         self._dead = DeadLetters(self._core)
@@ -142,7 +146,7 @@ class DispatchService:
         # Once nothing is served any more, links close because everything ends: no loss of anybody.
         if self._served and change.event == "disconnected":
             self._workers.link_closed(change.worker_id)
-            self._runs.driver_left(change.worker_id)
+            self._drivers.left(change.worker_id)
 
     async def _tick(self) -> None:
         clock = self._core.clock
@@ -151,10 +155,11 @@ class DispatchService:
             await clock.sleep(TICK_SECONDS)
             await self._workers.tick()
             if clock.monotonic() - before < 2 * TICK_SECONDS:  # else it was us who were paused
-                self._runs.look_after()
+                self._drivers.look_after()
 
     def _functions(self) -> dict[str, Handler]:
         runs, workers, dead = self._runs, self._workers, self._dead
+        listing = self._listing
         typed: dict[str, tuple[type[Any], Callable[[Any, str | None], Awaitable[Json]]]] = {
             "run::open": (OpenRun, runs.open),
             "run::rejoin": (Rejoin, runs.rejoin),
@@ -166,12 +171,12 @@ class DispatchService:
             "run::end": (EndRun, runs.end),
             "run::release": (RunEpoch, runs.release),
             "run::cancel": (RunName, runs.cancel),
-            "run::get": (RunName, runs.get),
+            "run::get": (RunName, listing.get),
             "run::events": (ReadEvents, self._events.read),
-            "runs::list": (Limit, runs.list),
+            "runs::list": (Limit, listing.list),
             "runs::prune": (Prune, self._retention.prune),
-            "driver::alive": (Driver, runs.alive),
-            "tasks::unserved": (Serves, runs.unserved),
+            "driver::alive": (Driver, self._drivers.alive),
+            "tasks::unserved": (Serves, listing.unserved),
             "functions::unserved": (Functions, self._foreign.unserved),
             "worker::hello": (Hello, workers.hello),
             "worker::brings": (Brings, workers.brings),
