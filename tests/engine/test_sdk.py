@@ -20,7 +20,7 @@ from tests.engine.conftest import Serving
 
 SCRIPTS = Path(__file__).parent / "sdk"
 SESAME = "secret"
-OLDEST = "0.24.4"
+OLDEST = "0.24.5"
 NODE = "iii-sdk@>=0.22.1 <0.26"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -97,7 +97,7 @@ class Scenario:
 
 @asynccontextmanager
 async def scenario(
-    command: list[str], engine: Engine, home: Path, *more: str, **environment: str
+    command: list[str], engine: Engine, home: Path, largest: int = 1 << 20, **environment: str
 ) -> AsyncGenerator[Scenario, None]:
     name = "worker"
     process = await asyncio.create_subprocess_exec(
@@ -105,7 +105,7 @@ async def scenario(
         engine.url,
         SESAME,
         name,
-        *more,
+        str(largest),
         stdin=PIPE,
         stdout=PIPE,
         env={**os.environ, "HOME": str(home), **environment},
@@ -203,11 +203,11 @@ async def check_the_death(tour: Scenario, engine: Engine) -> None:
 
 
 async def check_everything(
-    serving: Serving, tmp_path: Path, command: list[str], largest: int, *more: str, **env: str
+    serving: Serving, tmp_path: Path, command: list[str], largest: int, **env: str
 ) -> None:
     async with serving(token=SESAME) as engine:
         port = engine.port
-        async with scenario(command, engine, tmp_path, *more, **env) as tour:
+        async with scenario(command, engine, tmp_path, largest, **env) as tour:
             await check_the_tour(tour, largest)
             await check_from_outside(tour, engine)
             await engine.stop()
@@ -215,18 +215,18 @@ async def check_everything(
             assert engine.port == port
             await check_the_return(tour, engine)
             assert await tour.end() == 0
-        async with scenario(command, engine, tmp_path, *more, **env) as tour:
+        async with scenario(command, engine, tmp_path, largest, **env) as tour:
             await tour.until("ready")
             await check_the_death(tour, engine)
 
 
 async def test_the_newest_python_sdk(serving: Serving, tmp_path: Path) -> None:
-    await check_everything(serving, tmp_path, PYTHON, 17 << 20, "large")
+    await check_everything(serving, tmp_path, PYTHON, 17 << 20)
 
 
 async def test_the_oldest_python_sdk(serving: Serving, tmp_path: Path, oldest_sdk: Path) -> None:
     environment = {"PYTHONPATH": str(oldest_sdk)}
-    await check_everything(serving, tmp_path, PYTHON, 900 << 10, **environment)
+    await check_everything(serving, tmp_path, PYTHON, 15 << 20, **environment)
 
 
 async def test_the_node_sdk(serving: Serving, tmp_path: Path, node_sdk: Path) -> None:

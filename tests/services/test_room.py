@@ -1,5 +1,7 @@
 """A write that failed: was it for want of room, or is the disk broken?"""
 
+import errno
+import os
 import resource
 import sqlite3
 from collections.abc import Generator
@@ -48,6 +50,24 @@ def test_a_limit_on_the_size_of_files_is_told_from_a_broken_disk(path: Path) -> 
     assert reason is not None
     assert "ulimit -f" in reason
     assert why_no_room(failed(sqlite3.SQLITE_IOERR_WRITE), path) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EIO, None),
+    ],
+)
+def test_the_number_of_the_error_tells_what_there_is_no_room_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str | None
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)  # where a file system tells of a quota, at the latest
+    assert why_no_room(failed(sqlite3.SQLITE_IOERR_WRITE), path) == reason
 
 
 def test_a_failed_flush_is_no_want_of_room_whatever_there_is(path: Path) -> None:

@@ -26,6 +26,15 @@ async def think(log: str, n: int, seconds: float) -> int:
     return n
 
 
+@fx.task("streams::fussy")
+async def fussy(log: str, n: int) -> int:
+    """Does not know what to do with 2, until it is mended."""
+    trace(log, f"work {n}")
+    if n == 2 and "mended" not in traced(Path(log)):
+        raise LookupError(n)
+    return n
+
+
 @fx.action("streams::post")
 async def post(log: str, n: int, epoch: int) -> str:
     trace(log, f"post {n} in epoch {epoch}")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import agentfx as fx
+from agentfx.algebra import AnyEffect
 from agentfx.jobs import fence_scope
 from agentfx.streams import read_line
 from tests.faults.jobs import trace, traced
@@ -20,6 +21,7 @@ from tests.streams.drivers import (
     RACES,
     answering,
     arriving,
+    fussy,
     go,
     newer,
     post,
@@ -214,3 +216,35 @@ async def test_the_example_of_the_documentation(cluster: fx.Cluster, tmp_path: P
     )
     assert await fx.run_memory(stream.to_list()) == fx.Ok(["posted 3"])
     assert await fx.run_dist(stream.to_list(), backend=cluster) == fx.Ok(["posted 3"])
+
+
+def one_by_one(log: str) -> AnyEffect:
+    return fx.Stream.of(1, 2, 3).concat_map(lambda n: fussy(log, n)).to_list()
+
+
+def side_by_side(log: str) -> AnyEffect:
+    return fx.Stream.of(1, 2, 3).merge_map(lambda n: fussy(log, n), 1).to_list()
+
+
+def guarded(log: str) -> AnyEffect:
+    return fx.Stream.of(2).switch_map(lambda n, fence: fence.guard(fussy(log, n))).to_list()
+
+
+@pytest.mark.parametrize("build", [one_by_one, side_by_side, guarded])
+async def test_a_failed_step_is_mended_redriven_and_gone_on_with(
+    cluster: fx.Cluster, tmp_path: Path, build: Callable[[str], AnyEffect]
+) -> None:
+    log = tmp_path / "log"
+    program, run_id = build(str(log)), f"redriven-{build.__name__}"
+    failed = await fx.run_dist(program, backend=cluster, run_id=run_id)
+    assert isinstance(failed, fx.Err)
+    assert failed.error.reason == "crashed"
+    letters = await cluster.request("dead::list", {})
+    (job,) = [letter["id"] for letter in letters if letter["run"] == run_id]
+    trace(str(log), "mended")
+    assert (await cluster.request("dead::redrive", {"job": job}))["reopened"]
+    exit_ = await fx.run_dist(program, backend=cluster, run_id=run_id)
+    items = [2] if build is guarded else [1, 2, 3]
+    assert exit_ == fx.Ok(items)
+    once = Counter(["mended", *(f"work {n}" for n in items)])
+    assert Counter(traced(log)) == once + Counter(["work 2"]), "what was done is not done again"

@@ -1,8 +1,8 @@
 """A worker and a caller on the unmodified Python SDK; what they see goes to standard output.
 
-    scenario.py URL TOKEN NAME
+    scenario.py URL TOKEN NAME LARGEST
 
-Works with every SDK from 0.24.4 on. Ends when standard input does.
+Works with every SDK from 0.24.5 on. Ends when standard input does.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ def offer(worker: Any, name: str) -> None:
     worker.register_trigger({"type": f"{name}::tick", "function_id": f"{name}::echo", "config": {}})
 
 
-def ask(caller: Any, name: str) -> None:
+def ask(caller: Any, name: str, largest: int) -> None:
     def call(function_id: str, payload: Any, **more: Any) -> Any:
         return caller.trigger({"function_id": function_id, "payload": payload, **more})
 
@@ -119,16 +119,15 @@ def ask(caller: Any, name: str) -> None:
     tell("published", call("iii::durable::publish", {"topic": f"{name}-topic", "data": {"m": 1}}))
     receipt = call(f"{name}::job", {"j": 1}, action=iii.TriggerAction.Enqueue(queue="default"))
     tell("receipt", sorted(receipt))
-    big = "x" * (17 << 20) if sys.argv[4:] == ["large"] else "x" * (900 << 10)
-    tell("big", len(call(f"{name}::echo", {"big": big})["big"]))
+    tell("big", len(call(f"{name}::echo", {"big": "x" * largest})["big"]))
 
 
 def main() -> None:
-    url, token, name = sys.argv[1:4]
+    url, token, name, largest = sys.argv[1:]
     worker, caller = connect(url, token, name), connect(url, token, f"{name}-caller")
     try:
         offer(worker, name)
-        ask(caller, name)
+        ask(caller, name, int(largest))
         tell("ready")
         sys.stdin.read()
     finally:
