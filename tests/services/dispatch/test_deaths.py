@@ -515,7 +515,7 @@ async def test_an_outcome_that_comes_while_its_job_is_sent_again_counts(
     assert await driver.settled() == {job().id: DONE}
     await kit.passes(4)
     assert (one.given, two.given) == ([start_of(job())], [])
-    assert not one.unconfirmed
+    await eventually(lambda: not one.unconfirmed)  # a confirmation waits for company
 
 
 async def test_the_roster_forgets_who_left(kit: Kit) -> None:
