@@ -55,6 +55,7 @@ class Supervisor:
             home, self._core, self._nursery, clock, self._over, self._spawn
         )
         self._users = 0
+        self._deaths = 0
         self._watching: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -139,6 +140,7 @@ class Supervisor:
         user.attached = False
         self._users -= 1
         if not user.said_goodbye:
+            self._deaths += 1
             self._spawn(self._end_if_unused())
             return
         self._workers.stop_owned(user)
@@ -146,8 +148,9 @@ class Supervisor:
             self._end()
 
     async def _end_if_unused(self) -> None:
+        deaths = self._deaths
         await self._clock.sleep(LINGER_SECONDS)
-        if not self._users:
+        if not self._users and deaths == self._deaths:  # each death has a wait of its own
             self._end()
 
     def _end(self) -> None:
