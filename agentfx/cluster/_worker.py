@@ -89,10 +89,9 @@ class _Worker:
     # The services, on the SDK's thread
 
     async def _hear(self, message: Json) -> Json:
-        generation = message["gen"]
-        if generation < self._generation:
+        # Only the answer to a hello raises it: whoever calls us could name any number.
+        if message["gen"] < self._generation:
             raise RuntimeError(f"services of generation {self._generation} took over")
-        self._generation = generation
         if message.get("back"):  # the services were restarted, our link was not
             self._loop.call_soon_threadsafe(self._say_hello_soon)
             return None
