@@ -406,7 +406,7 @@ class Form {
 
   /** The arguments as they stand, and what is no JSON among them. */
   read() {
-    /** @type {Row} */ const found = {};
+    /** @type {Row} */ const found = Object.create(null); // an argument may be called `__proto__`
     /** @type {Record<string, string>} */ const problems = {};
     for (const field of this.fields) {
       const control = this.controls.get(field.name);

@@ -62,7 +62,7 @@ def _query(answer: Callable[[State, Json], Json]) -> Builtin:
 def _log_at(level: str) -> Builtin:
     def builtin(state: State, call_id: str, caller: Connection | None, data: Json) -> Reply:
         number = logging.getLevelNamesMapping().get(level.upper(), logging.DEBUG)
-        _log.log(number, "%s: %.2000s", caller and (caller.name or caller.id), data)
+        _log.log(number, "%s: %.2000r", caller and (caller.name or caller.id), data)
         return Reply()
 
     return builtin

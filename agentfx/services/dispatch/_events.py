@@ -18,7 +18,7 @@ class Events:
 
     async def read(self, message: ReadEvents, caller: str | None) -> Json:
         """Events of a run after a number, in order; waits for the first if asked to."""
-        limit = max(0, min(message.limit, MOST_EVENTS))  # SQLite takes -1 for all
+        limit = min(message.limit, MOST_EVENTS)
 
         def query(t: Transaction) -> list[Json]:
             run_no = found(t, message.run).no if message.run else 0

@@ -1,15 +1,17 @@
 """What drivers and workers say to the services, checked."""
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from agentfx.jobs import Job
 from agentfx.services._host import FunctionError
 from agentfx.wire import Json
 
 T = TypeVar("T")
+Count: TypeAlias = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A number of rows, or of a row; SQLite has no larger one, and takes -1 for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class ReadRun:
 
     run: str
     after_step: str = ""
-    after_job: int = 0
+    after_job: Count = 0
     limit_bytes: int = 4 * 1024 * 1024
 
 
@@ -234,8 +236,8 @@ class ReadEvents:
     """Events after a number; waits some seconds for the first if there is none."""
 
     run: str
-    after: int = 0
-    limit: int = 1000
+    after: Count = 0
+    limit: Count = 1000
     wait_seconds: float = 0.0
 
 
@@ -258,7 +260,7 @@ class Redrive:
 class Limit:
     """How many rows."""
 
-    limit: int = 1000
+    limit: Count = 1000
 
 
 @dataclass(frozen=True, slots=True)

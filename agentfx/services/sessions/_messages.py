@@ -5,6 +5,7 @@ from typing import Literal
 
 from agentfx.jobs import Results
 from agentfx.services._session_rows import Policy
+from agentfx.services.dispatch import Count
 from agentfx.wire import Json
 
 
@@ -107,8 +108,8 @@ class ReadLog:
     """Events after a number."""
 
     session: str
-    after: int = 0
-    limit: int = 1000
+    after: Count = 0
+    limit: Count = 1000
     limit_bytes: int = 4 * 1024 * 1024
 
 
@@ -121,7 +122,7 @@ class Watch:
     """
 
     session: str
-    after: int = 0
+    after: Count = 0
     attempt: str = ""
     delta: int = 0
     wait_seconds: float = 5.0
@@ -209,4 +210,4 @@ class BlobName:
 class Some:
     """How many rows."""
 
-    limit: int = 1000
+    limit: Count = 1000

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.services.dispatch.kit import Kit, job, jobs, start_of
 from tests.waiting import eventually
 
@@ -291,6 +293,15 @@ async def test_a_message_that_cannot_be_read_says_which_field(kit: Kit) -> None:
     assert error.message == (
         "Failed to deserialize input for agentfx::run::open: driver: Input should be a valid string"
     )
+
+
+@pytest.mark.parametrize("limit", [-1, 2**63])
+@pytest.mark.parametrize("listing", ["runs::list", "dead::list", "run::events"])
+async def test_a_listing_has_a_limit_that_the_store_can_count_to(
+    kit: Kit, listing: str, limit: int
+) -> None:
+    error = await kit.refused(listing, run="", limit=limit)
+    assert error.code == "deserialization_error"
 
 
 async def test_an_unknown_run_is_named(kit: Kit) -> None:
