@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Never, TypeVar
 
 import typer
@@ -44,7 +44,7 @@ class Where:
     """Which engine a command is for."""
 
     url: str | None
-    token: str | None
+    token: str | None = field(repr=False)
     home: "Home"
 
     @classmethod

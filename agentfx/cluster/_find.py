@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentfx._clock import Clock
@@ -31,7 +31,7 @@ class Found:
     """
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     how: str
     home: Home | None
 

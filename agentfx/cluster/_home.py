@@ -6,7 +6,7 @@ import os
 import platform
 import stat
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -32,7 +32,7 @@ class Discovery:
     """
 
     url: str
-    token: str
+    token: str = field(repr=False)
     pid: int
     born: float
     control: str

@@ -31,7 +31,7 @@ class WorkerOptions:
 
     label: str
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     slots: int = DEFAULT_SLOTS
     modules: list[str] = field(default_factory=list[str])
     home: str | None = None
@@ -53,7 +53,7 @@ class ForeignOptions:
     command: str
     folder: str
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class EngineOptions:
 
     home: str
     port: int | None
-    token: str | None
+    token: str | None = field(repr=False)
     config: str | None = None
     services: bool = True
 
@@ -88,5 +88,5 @@ class ServicesOptions:
 
     home: str
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     config: str | None = None

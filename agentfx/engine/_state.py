@@ -74,7 +74,7 @@ class Connection:
     """
 
     id: str
-    token: str
+    token: str = field(repr=False)
     ip_address: str | None
     connected_at_ms: int
     namespace: str = DEFAULT_NAMESPACE

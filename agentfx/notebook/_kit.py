@@ -34,7 +34,7 @@ class ClusterOptions:
     tasks: tuple[str, ...] = ()
     slots: int = 4
     url: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     config: str | None = None
     serve: tuple[str, ...] = ()
 

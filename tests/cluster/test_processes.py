@@ -15,7 +15,7 @@ import pytest
 
 import agentfx as fx
 from agentfx.backends import CallError
-from agentfx.cluster import Home
+from agentfx.cluster import EngineOptions, Found, Home, ServicesOptions, WorkerOptions
 from agentfx.cluster._home import Discovery, HomeError
 from agentfx.testing._tasks import double
 from tests.waiting import eventually
@@ -103,6 +103,18 @@ async def test_an_ended_cluster_has_nothing_to_complain_of(own_home: str) -> Non
         supervisor = psutil.Process((await cluster.status())["supervisor"])
     await eventually(lambda: not runs(supervisor))
     assert "Traceback" not in Home(Path(own_home)).log.read_text()
+
+
+def test_what_holds_a_token_does_not_print_it() -> None:
+    token = "never-shown"  # noqa: S105
+    holders: list[object] = [
+        Discovery("ws://x", token, 1, 0.0, "there.sock"),
+        Found("ws://x", token, "given", None),
+        WorkerOptions("w1", "ws://x", token),
+        EngineOptions("home", 1, token),
+        ServicesOptions("home", "ws://x", token),
+    ]
+    assert token not in repr(holders)
 
 
 def test_a_home_of_somebody_else_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
