@@ -52,6 +52,13 @@ class Contract:
         """The names of the parameters, in order."""
         return tuple(self._defaults)
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names of those without a default."""
+        return tuple(
+            n for n, default in self._defaults.items() if default is inspect.Parameter.empty
+        )
+
     @cached_property
     def request_schema(self) -> dict[str, Any]:
         """JSON Schema of the input: an object keyed by parameter."""

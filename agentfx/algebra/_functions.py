@@ -11,7 +11,7 @@ from agentfx.algebra._failure import Failure
 from agentfx.algebra._for_each import ForEach, window
 from agentfx.algebra._schedule import Schedule
 from agentfx.algebra._structure import brief, function_given
-from agentfx.algebra._task import Action, OneItem
+from agentfx.algebra._task import Action, OneItem, takes_an_item
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,9 +37,9 @@ def sleep(seconds: float) -> Effect[None]:
     """Wait; under dist a resumed run waits only for the rest.
 
     Raises:
-        ValueError: `seconds` is negative.
+        ValueError: `seconds` is no number, or negative.
     """
-    if not seconds >= 0:
+    if not (isinstance(cast("object", seconds), (int, float)) and seconds >= 0):
         raise ValueError(f"sleep takes seconds from 0, not {seconds!r}")
     return Sleep(seconds)
 
@@ -69,6 +69,7 @@ def for_each_task(
             f"for_each_task takes a task, not {brief(task)}: decorate the function with "
             "@fx.task, or use fx.for_each"
         )
+    takes_an_item(task)
     return ForEach(tuple(items), task, window(concurrency), False)
 
 

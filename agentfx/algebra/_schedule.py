@@ -31,8 +31,9 @@ class Schedule:
             )
         if self.attempts < 1:
             raise ValueError(f"a retry makes at least 1 attempt in all, not {self.attempts}")
-        if self.base_seconds < 0 or self.cap_seconds < 0:
-            raise ValueError("delays are not negative")
+        for seconds in (self.base_seconds, self.cap_seconds):
+            if not (isinstance(cast("object", seconds), (int, float)) and seconds >= 0):
+                raise ValueError(f"a delay takes seconds from 0, not {seconds!r}")
 
     def __str__(self) -> str:
         if not self.base_seconds and self.when is None:

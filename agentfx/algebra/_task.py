@@ -122,7 +122,12 @@ class Action(Generic[P, A, E]):
     def for_each(
         self: OneItem[B, A2, E2], items: Iterable[B], *, concurrency: int = 8
     ) -> Effect[list[A2], E2]:
-        """Run this for every item, at most `concurrency` at a time; values in the items' order."""
+        """Run this for every item, at most `concurrency` at a time; values in the items' order.
+
+        Raises:
+            TypeError: It takes more than an item.
+        """
+        takes_an_item(self)
         return ForEach(tuple(items), self, window(concurrency), False)
 
     @property
@@ -153,6 +158,22 @@ class Task(Action[P, A, E]):
 
 
 AnyTask: TypeAlias = Action[Any, Any, Any]
+
+
+def takes_an_item(task: object) -> None:
+    """Check that a task can be called with an item of a fan-out.
+
+    Raises:
+        TypeError: It takes more, or nothing.
+    """
+    if not is_task(task):
+        return
+    parameters, required = task.contract.parameters, task.contract.required
+    if len(required) > 1 or not parameters:
+        raise TypeError(
+            f"{task.id} takes {', '.join(required) or 'nothing'}, and a fan-out gives it one item: "
+            f"fx.for_each(items, lambda item: {task.function.__name__}(…))"
+        )
 
 
 def is_task(value: object) -> TypeGuard[AnyTask]:

@@ -19,6 +19,7 @@ from agentfx.algebra import AnyTask, is_task, tasks
 from agentfx.cluster._home import Home, write_private
 from agentfx.interpreters import dumps, is_importable
 
+KEPT_SECONDS = 7 * 86_400.0
 _NAME = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(rb"sk-ant-[A-Za-z0-9_-]{16,}")
 _KEY_NAME = re.compile(r"(_API_KEY|_TOKEN|_SECRET)$")
@@ -51,6 +52,19 @@ def write_bundle(home: Home, given: Iterable[AnyTask] = ()) -> str | None:
     else:
         write_private(path, data)
     return f"{name}@{home.mark}"
+
+
+def drop_forgotten(home: Home, now: float) -> None:
+    """Delete what nobody brought for as long as runs are kept, where no services look after it.
+
+    The services of an engine elsewhere know which runs need which code, but not this folder.
+
+    Args:
+        home: Of a driver.
+        now: The time (wall).
+    """
+    if not home.store.exists():
+        drop_bundles(home, set(), now - KEPT_SECONDS)
 
 
 def drop_bundles(home: Home, kept: set[str], before: float) -> None:

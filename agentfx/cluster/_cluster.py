@@ -12,7 +12,7 @@ from agentfx._clock import Clock, SystemClock
 from agentfx.algebra import AnyTask
 from agentfx.backends import LOST_SECONDS, Connection, EngineAwayError, IiiBackend
 from agentfx.cluster._about import About, about
-from agentfx.cluster._bundle import write_bundle
+from agentfx.cluster._bundle import drop_forgotten, write_bundle
 from agentfx.cluster._control import ControlClient
 from agentfx.cluster._find import ClusterError, Found, find_engine, log_tail, start_supervisor
 from agentfx.cluster._foreign import Manifest, make_ready, read_manifest
@@ -65,6 +65,7 @@ class Engine(IiiBackend):
         """Let local workers have this process's code as it is now; its version."""
         if self.found.home is not None:
             self._code = write_bundle(self.found.home, self._given)
+            drop_forgotten(self.found.home, self._clock.wall())
         return self._code
 
     async def open_run(self, request: RunRequest, listener: Listener) -> OpenedRun:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import isawaitable
 from typing import Any, Never, NoReturn, TypeAlias
 
 from agentfx.algebra import (
@@ -255,7 +256,13 @@ class _Walk:
 
         async def work() -> AnyExit:
             try:
-                return Ok(await work_of())
+                awaited = work_of()
+                if not isawaitable(awaited):
+                    raise TypeError(
+                        f"{node!r} has to await something, and its function gave "
+                        f"{type(awaited).__name__}: make it an `async def`"
+                    )
+                return Ok(await awaited)
             except node.raises as error:
                 return Err(error, step.path)
 

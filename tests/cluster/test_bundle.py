@@ -8,7 +8,13 @@ import pytest
 import agentfx as fx
 from agentfx.algebra import AnyTask
 from agentfx.cluster import Home
-from agentfx.cluster._bundle import BundleError, load_bundle, write_bundle
+from agentfx.cluster._bundle import (
+    KEPT_SECONDS,
+    BundleError,
+    drop_forgotten,
+    load_bundle,
+    write_bundle,
+)
 from tests.cluster.test_processes import mode
 
 SECRET = "a-value-of-some-length"  # noqa: S105 - of nobody
@@ -105,3 +111,17 @@ def test_a_key_does_not_get_into_a_file(home: Home, monkeypatch: pytest.MonkeyPa
         write_bundle(home, [capturing(SECRET)])
     assert SECRET not in str(caught.value)
     assert not home.bundles.exists()
+
+
+def test_code_for_services_elsewhere_is_deleted_when_nobody_brings_it(
+    home: Home, version: str
+) -> None:
+    now = _file(home, version).stat().st_mtime
+    drop_forgotten(home, now + KEPT_SECONDS - 1)
+    assert _file(home, version).exists()
+    home.store.touch()  # services of this folder know which runs need it
+    drop_forgotten(home, now + KEPT_SECONDS + 1)
+    assert _file(home, version).exists()
+    home.store.unlink()
+    drop_forgotten(home, now + KEPT_SECONDS + 1)
+    assert not _file(home, version).exists()
