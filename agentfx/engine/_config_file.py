@@ -255,5 +255,6 @@ def _explained(detail: ErrorDetails) -> str:
         else:
             place += f".{part}" if place else part
         after_index = isinstance(part, int)
-    text = detail["msg"]
+    no_keys = detail["type"] in ("model_type", "model_attributes_type", "dict_type")
+    text = "`key: value` pairs are expected here" if no_keys else detail["msg"]
     return f"{place}: {text}" if place else text

@@ -84,7 +84,9 @@ def test_every_known_key(path: Path) -> None:
     [
         ("wokers: []", ["unknown key `wokers`", "known keys: workers"]),
         ("workers: 5", ["workers", "list"]),
-        ("workers: [5]", ["workers[0]"]),
+        ("workers: [5]", ["workers[0]: `key: value` pairs are expected"]),
+        ("just words", [": `key: value` pairs are expected"]),
+        ("!!python/object/apply:os.abort []", ["not YAML", "os.abort"]),
         ("workers: [{}]", ["workers[0]"]),
         ("workers: [{name: redis}]", ["workers[0]", "redis", "iii-queue"]),
         (
