@@ -19,14 +19,14 @@ def _marked(checker: str) -> set[int]:
     return {n for n, line in enumerate(lines, 1) if re.search(MARKS[checker], line)}
 
 
-def _flagged(checker: str, *paths: Path) -> set[tuple[str, int]]:
+def _flagged(checker: str, path: Path) -> set[tuple[str, int]]:
     if checker == "mypy":
-        command = [str(BIN / "mypy"), "--output", "json", *map(str, paths)]
+        command = [str(BIN / "mypy"), "--output", "json", str(path)]
         ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         found = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
         return {(Path(d["file"]).name, d["line"]) for d in found if d["severity"] == "error"}
     ran = subprocess.run(
-        [BIN / "pyright", "--outputjson", "--pythonpath", sys.executable, *paths],
+        [BIN / "pyright", "--outputjson", "--pythonpath", sys.executable, path],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -47,7 +47,9 @@ def test_exactly_the_bad_lines_are_flagged_and_with_the_ignores_none(
     stripped = tmp_path / "laws_stripped.py"
     stripped.write_text(re.sub(r" *# (type|pyright): ignore\[.*", "", LAWS.read_text()))
     bad = {(stripped.name, line) for line in _marked(checker)}
-    assert _flagged(checker, stripped, LAWS) == bad
+    # One after the other: in one run with an empty cache mypy leaves out what both have in common.
+    assert _flagged(checker, stripped) == bad
+    assert _flagged(checker, LAWS) == set()
 
 
 def test_both_checkers_are_held_to_the_same_lines() -> None:
