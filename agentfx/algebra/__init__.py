@@ -12,6 +12,8 @@ from agentfx.algebra._capability import Provide as Provide
 from agentfx.algebra._capability import Use as Use
 from agentfx.algebra._contract import LIMIT_BYTES as LIMIT_BYTES
 from agentfx.algebra._contract import Contract as Contract
+from agentfx.algebra._declare import action as action
+from agentfx.algebra._declare import task as task
 from agentfx.algebra._do import Do as Do
 from agentfx.algebra._do import DoBlock as DoBlock
 from agentfx.algebra._do import do as do
@@ -101,8 +103,6 @@ from agentfx.algebra._task import DirectCall as DirectCall
 from agentfx.algebra._task import Task as Task
 from agentfx.algebra._task import TaskCall as TaskCall
 from agentfx.algebra._task import TaskContext as TaskContext
-from agentfx.algebra._task import action as action
 from agentfx.algebra._task import is_task as is_task
-from agentfx.algebra._task import task as task
 from agentfx.algebra._values import decode_value as decode_value
 from agentfx.algebra._values import encode_value as encode_value

@@ -31,6 +31,10 @@ class Broken(fx.Failure):
     pass
 
 
+class Gone(fx.Failure):
+    pass
+
+
 class LLM(fx.Capability):
     @abstractmethod
     async def ask(self, prompt: str, n: int = 1) -> str: ...
@@ -89,6 +93,11 @@ async def many(url: str) -> int:
     return len(url)
 
 
+@fx.action("laws::move", raises=(NotFound, Busy, Broken, Gone))
+async def move(n: int) -> int:
+    return n
+
+
 @fx.action("laws::charge", raises=Busy)
 async def charge(amount: int) -> str:
     return "receipt"
@@ -145,6 +154,7 @@ call.ensuring(fetch("clean up"))  # type: ignore[arg-type]  # pyright: ignore[re
 
 # The items of a fan-out are the task's input
 assert_type(fetch.for_each(["a"], concurrency=3), fx.Effect[list[Page], NotFound | Always])
+assert_type(move(1), fx.Effect[int, NotFound | Busy | Broken | Gone | Always])
 assert_type(fx.for_each_task(["a"], fetch, 3), fx.Effect[list[Page], NotFound | Always])
 assert_type(half.for_each([1, 2]), fx.Effect[list[float], Always])
 assert_type(
