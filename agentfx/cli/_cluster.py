@@ -45,7 +45,7 @@ def up(
             out.print(f"engine: {cluster.url}")
             say(f"engine: {await cluster.about()}")
             out.print(f"token:  {cluster.token}")
-            labels = ", ".join(row["label"] for row in await cluster.workers())
+            labels = ", ".join(row["label"] for row in sorted(await cluster.workers(), key=_order))
             if serve:
                 out.print(f"serving: {', '.join(serve)}")
             out.print(f"workers: {labels or 'none'}; Ctrl-C leaves, the last user ends it")
@@ -146,8 +146,13 @@ def ps(
     url: Url = None, token: Token = None, home: HomeOption = None, as_json: AsJson = False
 ) -> None:
     """List workers, and what each runs now."""
-    rows = ask(Where.of(url, token, home), "workers::list", {})
+    rows = sorted(ask(Where.of(url, token, home), "workers::list", {}), key=_order)
     show(rows, ("label", "state", "pid", "host", "slots", "running", "tasks"), as_json=as_json)
+
+
+def _order(worker: dict[str, Any]) -> tuple[int, str]:
+    """By label, `w10` after `w9`."""
+    return len(worker["label"]), worker["label"]
 
 
 @app.command()

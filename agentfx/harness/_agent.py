@@ -12,7 +12,7 @@ from agentfx.harness._log import StepLog
 from agentfx.harness._model import Model, prices_of
 from agentfx.harness._policy import Limits, Retry, Rules, Window
 from agentfx.harness._step import Step
-from agentfx.harness._tool import AnyTool, described
+from agentfx.harness._tool import AnyTool, as_tool, described
 from agentfx.interpreters import asking
 from agentfx.jobs import Results
 
@@ -38,7 +38,8 @@ class Agent(Task[..., str, Never]):
         purse: Sessions with the same one share the budget; by default each has its own.
 
     Raises:
-        ValueError: There is a budget, and the model has no prices.
+        TypeError: The model is none, or a tool.
+        ValueError: There is a budget, and the model has no prices; there is no such policy.
     """
 
     def __init__(
@@ -57,7 +58,11 @@ class Agent(Task[..., str, Never]):
         purse: str | None = None,
         module: str | None = None,
     ) -> None:
-        self.name, self.model, self.tools, self.system = name, model, tuple(tools), system
+        _refuse_mistakes(name, model, tools, policy, results)
+        self.name, self.model, self.system = name, model, system
+        self.tools = tuple(tools)
+        for tool in self.tools:
+            as_tool(tool)  # refuses what is none
         self.policy, self.results, self.budget, self.purse = policy, results, budget, purse
         self.rules = Rules(retry or Retry(), limits or Limits(), window or Window())
         self.module = module or str(sys._getframe(1).f_globals["__name__"])
@@ -95,6 +100,18 @@ class Agent(Task[..., str, Never]):
             "rules": self.rules.body(),
             "budget": self.budget,
         }
+
+
+def _refuse_mistakes(name: str, model: object, tools: object, policy: str, results: str) -> None:
+    """What a type checker refuses, and a notebook does not."""
+    if not callable(getattr(model, "complete", None)):
+        raise TypeError(f"agent {name}: a model is such as ClaudeModel(NAME), not {model!r}")
+    if not isinstance(tools, Iterable):
+        raise TypeError(f"agent {name}: tools are a list, [{tools!r}]")
+    if policy not in ("queue", "preempt"):
+        raise ValueError(f"agent {name}: a policy is 'queue' or 'preempt', not {policy!r}")
+    if results not in ("all", "each"):
+        raise ValueError(f"agent {name}: a step waits for 'all' results or 'each', not {results!r}")
 
 
 def remake_agent(arguments: dict[str, Any]) -> Agent:

@@ -2,7 +2,7 @@
 
 import logging
 from secrets import token_hex
-from typing import Literal
+from typing import Literal, cast
 
 from agentfx.harness._agent import Agent
 from agentfx.harness._binding import AgentHost, SessionError, binding, described_by
@@ -38,7 +38,10 @@ async def open(  # noqa: A001 - `harness.open`, as files are opened
 
     Raises:
         NotDurableError: It may, and `if_lossy` says to refuse.
+        TypeError: That is no agent.
     """
+    if not isinstance(cast("object", agent), Agent):
+        raise TypeError(f"a session is an agent's, not {agent!r}'s: open(id, Agent(…), …)")
     if if_lossy != "ignore":
         await _check_durability(backend, refuse=if_lossy == "refuse")
     await _bind(backend, session, agent, writer)
