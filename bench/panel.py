@@ -13,6 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from agentfx.jobs import Told
 from agentfx.notebook._view import View
 from bench.figures import Figure, median, percentile
 from tests.browser.host import Host
@@ -167,7 +168,7 @@ def _tasks(browser: Browser) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _events() -> Iterator[dict[str, Any]]:
+def _events() -> Iterator[Told]:
     """A fan-out of many items on two workers, and as many steps beside it."""
     rows: list[dict[str, Any]] = [
         {"type": "worker_joined", "worker": label, "run": ""} for label in ("w1", "w2")
@@ -187,7 +188,8 @@ def _events() -> Iterator[dict[str, Any]]:
             number = 2 + index // (ITEMS // STEPS)
             rows.append({"type": "step_done", "path": str(number), "label": f"step {number}"})
     for seq, row in enumerate(rows, 1):
-        yield {"run": "r1", "seq": seq, "at": 1e9 + seq * TICKS * TICK_MS / 1000 / len(rows), **row}
+        at = 1e9 + seq * TICKS * TICK_MS / 1000 / len(rows)
+        yield Told.of({"run": "r1", "seq": seq, "at": at, **row})
 
 
 def _traced(browser: Browser, page: Page, work: Callable[[], object]) -> list[float]:

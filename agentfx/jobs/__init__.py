@@ -39,3 +39,5 @@ from agentfx.jobs._session import Results as Results
 from agentfx.jobs._session import ghost as ghost
 from agentfx.jobs._session import needs_step as needs_step
 from agentfx.jobs._session import result_of as result_of
+from agentfx.jobs._told import EVENT_FIELDS as EVENT_FIELDS
+from agentfx.jobs._told import Told as Told

@@ -124,7 +124,7 @@ def _line(line: Line) -> str:
 def _move(row: Row) -> tuple[str, ...]:
     noticed, waited = row.get("noticed_ms"), row.get("waited_ms")
     return (
-        step_name(row), row["from"], row.get("to", ""),
+        step_name(row.get("index"), row.get("path")), row["from"], row.get("to", ""),
         "" if noticed is None else millis(noticed), "" if waited is None else millis(waited),
     )  # fmt: skip
 

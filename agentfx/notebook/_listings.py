@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentfx.cluster import Engine
+from agentfx.jobs import Told
 from agentfx.notebook._errors import UserError
 from agentfx.notebook._kit import Kit, the_kit
 from agentfx.notebook._log import detail
@@ -55,7 +56,7 @@ def events(run_id: str | None = None, *, kit: Kit | None = None) -> "pd.DataFram
     while page := chosen.call(_page(chosen, run_id, found)):
         found += page
     begun = next((at for at, row in enumerate(found) if row["type"] == "run_started"), 0)
-    rows = [{**row, "detail": detail(row)} for row in found[begun:]]
+    rows = [{**row, "detail": detail(Told.of(row))} for row in found[begun:]]
     return frame(rows, EVENT_COLUMNS)
 
 

@@ -4,7 +4,8 @@ import re
 from collections import deque
 from typing import Any
 
-from agentfx.notebook._tables import Fields, Row, Tables
+from agentfx.jobs import Told
+from agentfx.notebook._tables import Row, Tables
 
 KEPT_EVENTS = 300
 KEPT_OUTPUT = 200
@@ -28,54 +29,57 @@ def is_plain(text: str) -> bool:
     return _CONTROLS.search(text) is None
 
 
-def detail(event: Fields) -> str:
+def detail(event: Told) -> str:
     """What an event adds to its type, in a few words."""
     parts: list[str] = []
-    if event.get("count") is not None:
-        parts.append(f"{event['count']:,} items")
-    if (event.get("attempt") or 1) > 1:
-        parts.append(f"attempt {event['attempt']}")
-    if (event.get("delivery") or 1) > 1:
-        parts.append(f"delivery {event['delivery']}")
-    if event.get("ms") is not None:
-        after = " after its link closed" if event["type"] == "job_lost" else ""
-        parts.append(f"{event['ms']:,.1f} ms{after}")
-    parts += [plain(str(event[name])) for name in ("label", "error") if event.get(name)]
+    if event.items is not None:
+        parts.append(f"{event.items:,} items")
+    if (event.attempt or 1) > 1:
+        parts.append(f"attempt {event.attempt}")
+    if (event.delivery or 1) > 1:
+        parts.append(f"delivery {event.delivery}")
+    if event.ms is not None:
+        after = " after its link closed" if event.type == "job_lost" else ""
+        parts.append(f"{event.ms:,.1f} ms{after}")
+    parts += [plain(text) for text in (event.label, event.error) if text]
     return " · ".join(parts)
 
 
 class Log:
-    """Takes events and keeps the tables `log` and `output` up to date: the latest of each."""
+    """Takes events and keeps the tables `log` and `output` up to date: the latest of each.
+
+    Rows are made when they are asked for: of thousands of events a second only those of the
+    latest that are still there then.
+    """
 
     def __init__(self) -> None:
-        self._new: dict[str, deque[tuple[str, Row]]] = {
-            "log": deque(maxlen=KEPT_EVENTS),
-            "output": deque(maxlen=KEPT_OUTPUT),
-        }
+        self._events: deque[tuple[Told, float]] = deque(maxlen=KEPT_EVENTS)
+        self._output: deque[tuple[Told, float]] = deque(maxlen=KEPT_OUTPUT)
         self._shown: dict[str, deque[str]] = {"log": deque(), "output": deque()}
 
-    def add(self, event: Fields, seconds: float) -> None:
+    def add(self, event: Told, seconds: float) -> None:
         """Take an event that happened after some seconds of the run."""
-        row: dict[str, Any] = {"at": round(seconds, 3)}
-        row.update(
-            (name, event[name])
-            for name in ("path", "index", "task", "worker")
-            if event.get(name) is not None
-        )
-        if event["type"] == "output":
-            row["text"] = plain(event.get("label") or "")
-            self._new["output"].append((str(event["seq"]), row))
-        else:
-            row |= {"type": event["type"], "detail": detail(event)}
-            self._new["log"].append((str(event["seq"]), row))
+        (self._output if event.type == "output" else self._events).append((event, seconds))
 
     def flush(self, tables: Tables) -> None:
         """Bring the tables up to date."""
-        for name, rows in self._new.items():
-            shown, most = self._shown[name], rows.maxlen or 0
-            for key, row in rows:
-                tables.put(name, key, row)
+        for name, told in (("log", self._events), ("output", self._output)):
+            shown, most = self._shown[name], told.maxlen or 0
+            for event, seconds in told:
+                key = str(event.seq)
+                tables.put(name, key, _row(event, seconds))
                 shown.append(key)
             while len(shown) > most:
                 tables.drop(name, shown.popleft())
-            rows.clear()
+            told.clear()
+
+
+def _row(event: Told, seconds: float) -> Row:
+    about = {
+        "path": event.path, "index": event.item, "task": event.task, "worker": event.worker,
+    }  # fmt: skip
+    row: dict[str, Any] = {name: value for name, value in about.items() if value is not None}
+    row["at"] = round(seconds, 3)
+    if event.type == "output":
+        return {**row, "text": plain(event.label or "")}
+    return {**row, "type": event.type, "detail": detail(event)}

@@ -1,6 +1,7 @@
 """One node of the tree of steps, as the events of a run make it known."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -30,6 +31,26 @@ MOST_AGAIN = 200
 
 
 @dataclass(slots=True, eq=False)
+class Inside:
+    """What a node that holds others knows of them.
+
+    Attributes:
+        counts: Leaves below, by state.
+        again: Leaves below that needed another try.
+        most_tries: Of the leaf below that took the most.
+        marks: Of a fan-out, one letter for each item.
+        tried: Of a fan-out, how many tries an item took, where it was more than one.
+    """
+
+    counts: dict[State, int] = field(default_factory=dict[State, int])
+    again: int = 0
+    most_tries: int = 1
+    marks: bytearray = field(default_factory=bytearray)
+    tried: dict[int, int] = field(default_factory=dict[int, int])
+    children: "list[Node]" = field(default_factory=list["Node"])
+
+
+@dataclass(slots=True, eq=False)
 class Node:
     """A step: a job, a step of the driver, or a scope that holds others.
 
@@ -38,16 +59,15 @@ class Node:
         index: Of an item of a fan-out.
         own: State of a leaf; a scope has that of its leaves.
         tries: Attempts and deliveries beyond the first, and the first.
+        tried_again: A leaf is counted among those that needed another try.
         text: What the program says of it.
         rank: Its place among its parent's children.
+        counted: State of a leaf as everything around it counts it.
         begun: Something was heard of it.
+        shown: Its row is in the table.
         kept: It was on record already when the present driver took the run over.
         closed: A later step of the same sequence has begun, or the run has ended.
         ended_as: Of a scope that ended by a failure: `failed` or `caught`.
-        counts: Leaves below, by state.
-        again: Leaves below that needed another try.
-        most_tries: Of the leaf below that took the most.
-        marks: Of a fan-out, one letter for each item.
     """
 
     path: str
@@ -60,20 +80,30 @@ class Node:
     text: str | None = None
     rank: int = 0
     own: State = "planned"
+    counted: State = "planned"
     tries: int = 1
+    tried_again: bool = False
     begun: bool = False
+    shown: bool = False
     kept: bool = False
     closed: bool = False
     ended_as: Literal["failed", "caught"] | None = None
     worker: str | None = None
     ms: float | None = None
     error: str | None = None
-    counts: dict[State, int] = field(default_factory=dict[State, int])
-    again: int = 0
-    most_tries: int = 1
-    marks: bytearray = field(default_factory=bytearray)
-    tried: dict[int, int] = field(default_factory=dict[int, int])
-    children: "list[Node]" = field(default_factory=list["Node"])
+    _inside: "Inside | None" = None
+
+    @property
+    def inside(self) -> "Inside":
+        """What it knows of those below; made when there is the first, for leaves are many."""
+        if self._inside is None:
+            self._inside = Inside()
+        return self._inside
+
+    @property
+    def children(self) -> "Sequence[Node]":
+        """Those right below, in the order in which they were heard of."""
+        return () if self._inside is None else self._inside.children
 
     @property
     def is_leaf(self) -> bool:
@@ -89,8 +119,9 @@ class Node:
             return "planned"
         if self.ended_as is not None:
             return self.ended_as
+        counts = self.inside.counts
         for state in ("running", "waiting", "dead"):
-            if self.counts.get(state):
+            if counts.get(state):
                 return state
         return self._between_steps()
 
@@ -110,19 +141,40 @@ class Node:
             node = node.parent
         return False
 
+    def count_in(self) -> None:
+        """Count a leaf's state and tries in everything around it."""
+        former, state = self.counted, self.own
+        again = self.tries > 1 and not self.tried_again
+        self.counted, self.tried_again = state, self.tried_again or again
+        scope = self.parent
+        while scope is not None:
+            inside = scope.inside
+            if former != state:
+                if former != "planned":
+                    inside.counts[former] -= 1
+                inside.counts[state] = inside.counts.get(state, 0) + 1
+            inside.again += again
+            inside.most_tries = max(inside.most_tries, self.tries)
+            scope = scope.parent
+
+    def lay_out(self, count: int) -> None:
+        """Have a mark for each of so many items."""
+        marks = self.inside.marks
+        marks.extend(b"." * (count - len(marks)))
+
     def mark(self, index: int, child: "Node") -> None:
         """Note the state of an item."""
-        if index >= len(self.marks):
-            self.marks.extend(b"." * (index + 1 - len(self.marks)))
-        kept = child.kept and child.state == "done"
-        self.marks[index] = ord("k" if kept else MARKS[child.state])
-        if max(child.tries, child.most_tries) > 1:
-            self.tried[index] = max(child.tries, child.most_tries)
+        self.lay_out(index + 1)
+        state, inside = child.state, self.inside
+        inside.marks[index] = ord("k" if child.kept and state == "done" else MARKS[state])
+        tries = child.tries if child.is_leaf else child.inside.most_tries
+        if tries > 1:
+            inside.tried[index] = tries
 
     def keep(self) -> bool:
         """Mark what is done as on record; whether that changes anything."""
         if self.kind == "fan_out":
-            self.marks = self.marks.translate(_KEPT)
+            self.inside.marks = self.inside.marks.translate(_KEPT)
         change = not self.kept and self.state == "done"
         self.kept = self.kept or change
         return change or self.kind == "fan_out"
@@ -137,11 +189,11 @@ class Node:
             "tries": self.tries if self.tries > 1 else None,
         }  # fmt: skip
         if not self.is_leaf:
-            row["counts"] = {state: n for state, n in self.counts.items() if n} or None
-            row["again"] = self.again or None
+            row["counts"] = {state: n for state, n in self.inside.counts.items() if n} or None
+            row["again"] = self.inside.again or None
         if self.kind == "fan_out":
-            row["marks"] = run_lengths(self.marks)
-            tried = list(self.tried.items())[-MOST_AGAIN:]
+            row["marks"] = run_lengths(self.inside.marks)
+            tried = list(self.inside.tried.items())[-MOST_AGAIN:]
             row["tried"] = {str(index): tries for index, tries in tried} or None
         return {name: value for name, value in row.items() if value is not None}
 

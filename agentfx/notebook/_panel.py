@@ -9,7 +9,7 @@ from agentfx.notebook._kit import Kit
 from agentfx.notebook._replay import More, Replay
 from agentfx.notebook._tables import Snapshot
 from agentfx.notebook._view import View
-from agentfx.notebook._watch import look_around
+from agentfx.notebook._watch import Pace, look_around
 from agentfx_widgets import Panel
 
 TICK_SECONDS = 1 / 15
@@ -66,9 +66,11 @@ class RunPanel:
 
     async def keep_pushing(self) -> None:
         """Send what changed, some times a second, until it is cancelled."""
+        pace = Pace(self._kit.clock, TICK_SECONDS)
         while True:
+            pace.begin()
             self.push()
-            await self._kit.clock.sleep(TICK_SECONDS)
+            await pace.rest()
 
     def push(self) -> None:
         """Send what changed since the last time."""

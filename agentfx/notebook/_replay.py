@@ -1,12 +1,12 @@
 """Any moment of a run, from its events."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from agentfx.notebook._tables import Diff, Fields
+from agentfx.jobs import Told
+from agentfx.notebook._tables import Diff
 from agentfx.notebook._view import View
 
-More = Callable[[int], Awaitable[list[dict[str, Any]]]]
+More = Callable[[int], Awaitable[list[Told]]]
 """Events after a number, some of them; none if there are no more yet."""
 
 
@@ -20,7 +20,7 @@ class Replay:
 
     def __init__(self, view: View, more: More) -> None:
         self._now, self._more = view, more
-        self._events: list[Fields] = []
+        self._events: list[Told] = []
         self._view = view.empty()
         self._next = 0
         self._sent = 0
@@ -43,7 +43,7 @@ class Replay:
     async def _step(self, seconds: float) -> bool:
         """Take the next event, if it is not after the moment."""
         if self._next == len(self._events):
-            after = self._events[-1]["seq"] if self._events else 0
+            after = self._events[-1].seq if self._events else 0
             rows = await self._more(after)
             if not rows:
                 return False

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
+from agentfx.jobs import Told
 from agentfx.notebook._tables import Fields, Row, Tables
 
 WorkerState: TypeAlias = Literal["up", "silent", "draining", "killed", "lost", "left"]
 
 SHOWN_RUNNING = 8
 _GONE = ("killed", "lost", "left")
+_DONE = frozenset({"job_done", "job_failed", "job_dead"})
+_NOT_RUNNING = _DONE | {"job_lost", "job_requeued", "job_redriven", "job_cancelled"}
 
 
 @dataclass(slots=True, eq=False)
@@ -18,23 +22,25 @@ class _Worker:
     state: WorkerState = "up"
     pid: int | None = None
     slots: int | None = None
-    running: dict[str, str] = field(default_factory=dict[str, str])
+    running: dict[str, tuple[int | None, str | None]] = field(
+        default_factory=dict[str, tuple[int | None, str | None]]
+    )
     done: int = 0
     lost: int = 0
 
     def row(self) -> Row:
         row: dict[str, Any] = {
             "state": self.state, "pid": self.pid, "slots": self.slots, "done": self.done,
-            "lost": self.lost or None, "running": list(self.running.values())[:SHOWN_RUNNING],
+            "lost": self.lost or None,
+            "running": [step_name(*step) for step in islice(self.running.values(), SHOWN_RUNNING)],
             "more": max(len(self.running) - SHOWN_RUNNING, 0) or None,
         }  # fmt: skip
         return {name: value for name, value in row.items() if value is not None}
 
 
-def step_name(event: Fields) -> str:
+def step_name(index: int | None, path: str | None) -> str:
     """A step in a table: of an item, its number."""
-    index = event.get("index")
-    return f"step {event.get('path')}" if index is None else f"#{index}"
+    return f"step {path}" if index is None else f"#{index}"
 
 
 class Roster:
@@ -64,18 +70,18 @@ class Roster:
         else:
             worker.state = "killed" if label in self._asked | self._ends else "lost"
 
-    def job(self, kind: str, event: Fields) -> None:
-        """A job started or ended somewhere."""
-        job = event.get("job") or ""
+    def job(self, event: Told) -> None:
+        """A job started or ended somewhere, or lost its worker."""
+        job, kind = event.job or "", event.type
         if kind == "job_started":
-            self._of(event.get("worker") or "?").running[job] = step_name(event)
-            return
-        for worker in self._workers.values():
-            if worker.running.pop(job, None) is not None:
-                worker.lost += kind == "job_lost"
-                self._dirty.add(worker.label)
-        if kind in ("job_done", "job_failed", "job_dead") and event.get("worker"):
-            self._of(event["worker"]).done += 1
+            self._of(event.worker or "?").running[job] = (event.item, event.path)
+        elif kind in _NOT_RUNNING:
+            for worker in self._workers.values():
+                if worker.running.pop(job, None) is not None:
+                    worker.lost += kind == "job_lost"
+                    self._dirty.add(worker.label)
+            if kind in _DONE and event.worker:
+                self._of(event.worker).done += 1
 
     def killed(self, label: str) -> None:
         """A worker was killed on purpose, and its process is gone."""

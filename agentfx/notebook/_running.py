@@ -12,6 +12,7 @@ from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyEffect, Err, Exit, Ok, brief
 from agentfx.cluster import Cluster, Engine, load_program
 from agentfx.interpreters import BackendError, RunCancelledError, run_memory
+from agentfx.jobs import Told
 from agentfx.jobs._event import Event
 from agentfx.notebook._clicks import click_notice
 from agentfx.notebook._errors import UserError
@@ -24,7 +25,14 @@ from agentfx.notebook._panel import RunPanel
 from agentfx.notebook._replay import More
 from agentfx.notebook._screen import Screen
 from agentfx.notebook._view import View
-from agentfx.notebook._watch import follow, keep_looking, look_around
+from agentfx.notebook._watch import (
+    PACE_SECONDS,
+    Following,
+    Pace,
+    keep_looking,
+    look_around,
+    read_events,
+)
 
 LAST_EVENTS_SECONDS = 3.0
 WRITE_SECONDS = 3.0
@@ -87,7 +95,7 @@ class Runner:
 
     def __init__(self, kit: Kit, screen: Screen) -> None:
         self._kit, self._screen = kit, screen
-        self._memory: list[dict[str, Any]] = []
+        self._memory: list[Told] = []
 
     # On an engine
 
@@ -185,14 +193,17 @@ class Runner:
         """Bring the panel up to date until the run has ended, and on from there."""
         kit, view, panel, driven = self._kit, watched.view, watched.panel, watched.run
         assert driven is not None  # noqa: S101 - set before
-        following = asyncio.ensure_future(follow(engine, view, kit.clock))
-        pushing = asyncio.ensure_future(panel.keep_pushing())
+        following = Following(engine, view, Pace(kit.clock, PACE_SECONDS), panel.push)
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (following.follow(), panel.keep_pushing(), self._keep_writing(watched))
+        ]
         looking = asyncio.ensure_future(keep_looking(engine, view, kit.clock))
-        writing = asyncio.ensure_future(self._keep_writing(watched))
         notice: str | None = None
         try:
             ended = asyncio.wrap_future(driven.exit)
             await asyncio.wait({ended})
+            tasks[0].cancel()  # its rest would keep the cell waiting
             broken = None if ended.cancelled() else ended.exception()
             if broken is not None and not isinstance(broken, AgentfxError):
                 notice = (
@@ -201,12 +212,14 @@ class Runner:
                 )
             elif broken is None and not ended.cancelled():
                 view.result(result_text(ended.result()))
+            last = [look_around(engine, view)]
             if not ended.cancelled() and isinstance(broken, RunCancelledError | None):
-                await asyncio.wait({following}, timeout=LAST_EVENTS_SECONDS)
-            with suppress(BackendError):
-                await look_around(engine, view)
+                last.append(following.finish())
+            with suppress(BackendError, TimeoutError):
+                async with asyncio.timeout(LAST_EVENTS_SECONDS):
+                    await asyncio.gather(*last)
         finally:
-            for task in (following, pushing, writing):
+            for task in tasks:
                 task.cancel()
             view.note(watched=None, notice=notice)
             panel.finish()
@@ -258,13 +271,13 @@ class Runner:
 
     def _note_into(self, view: View) -> Callable[[Event], None]:
         def note(event: Event) -> None:
-            row = event.model_dump(exclude_none=True)
-            self._memory.append(row)
-            view.apply([row])
+            told = Told.of(event.model_dump())
+            self._memory.append(told)
+            view.apply([told])
 
         return note
 
-    async def _remembered(self, after: int) -> list[dict[str, Any]]:
+    async def _remembered(self, after: int) -> list[Told]:
         return self._memory[after : after + 1000]  # numbered from 1
 
     async def memory(self, program: AnyEffect, env: Any) -> Exit[Any, Any]:
@@ -292,7 +305,7 @@ class Runner:
 
 
 def _events_of(engine: Engine, run_id: str) -> More:
-    return lambda after: engine.events(run_id, after, 0.0)
+    return lambda after: read_events(engine, run_id, after)
 
 
 def _set(left: "Future[None]") -> None:

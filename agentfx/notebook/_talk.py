@@ -10,6 +10,7 @@ from typing import Any
 
 from agentfx.harness import LogEvent, Status, text_of
 from agentfx.harness import log_rows as rows_of_log
+from agentfx.jobs import Told
 from agentfx.notebook._log import plain
 from agentfx.notebook._roster import Roster
 from agentfx.notebook._tables import Diff, Fields, Row, Snapshot, Tables
@@ -87,7 +88,7 @@ class Talk:
                 if kind in ("worker_joined", "worker_lost", "worker_left") and row.get("worker"):
                     self._roster.change(kind, row["worker"])
                 elif row.get("job"):
-                    self._roster.job(kind, row)
+                    self._roster.job(Told.of(row))
                     self._moved(kind, row)
 
     def since(self, at: float) -> None:

@@ -36,7 +36,8 @@ def render_text(snapshot: Snapshot) -> str:
         said = f"noticed and queued again in {millis(row['noticed_ms'])}"
         if row.get("waited_ms") is not None:
             said += f", waited {millis(row['waited_ms'])} for a slot"
-        lines.append(f"{step_name(row)} {went}: {said}")
+        step = step_name(row.get("index"), row.get("path"))
+        lines.append(f"{step} {went}: {said}")
     workers = sorted(rows_of(snapshot, "workers"))
     if run.get("kind") == "dist" and workers:
         said = ", ".join(

@@ -2,9 +2,11 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
-from agentfx.notebook._tables import Fields, Row, Tables
+from agentfx.jobs import Told
+from agentfx.notebook._tables import Row, Tables
 
 BarState: TypeAlias = Literal["running", "done", "failed", "lost", "dead", "cancelled", "dropped"]
 
@@ -26,36 +28,82 @@ _ENDS: dict[str, BarState] = {
 }
 
 
+_BEGIN = attrgetter("begin")
+
+
 @dataclass(slots=True, eq=False)
 class Bar:
     """One start of a job.
 
     Attributes:
-        lane: Number of the worker's slot, as far as it can be told: the lowest that was free.
+        start: The event that told of it, or of its end where nothing else did.
         begin: Seconds on the timeline, as `end`, which is None while it runs.
-        tries: 2 for the second try, be it an attempt or a delivery.
+        lane: Number of the worker's slot, as far as it can be told: the lowest that was free.
+        folded: It is drawn as part of a block.
+        shown: Its row is in the table.
     """
 
-    key: str
-    path: str
-    index: int | None
-    task: str | None
-    label: str | None
-    worker: str
+    start: Told
     begin: float
-    tries: int
     lane: int = -1
     end: float | None = None
     state: BarState = "running"
-    jobs: int = 1
+    folded: bool = False
+    shown: bool = False
+
+    @property
+    def worker(self) -> str:
+        """Label of who ran it."""
+        return self.start.worker or "?"
+
+    @property
+    def delivery(self) -> int:
+        """Which hand-over of its attempt it was."""
+        return self.start.delivery or 1
+
+    @property
+    def tries(self) -> int:
+        """2 for the second try, be it an attempt or a delivery."""
+        return (self.start.attempt or 1) + self.delivery - 1
+
+    @property
+    def key(self) -> str:
+        """Of its row."""
+        return f"{self.start.path or ''}#{self.start.attempt or 1}/{self.delivery}"
+
+    def row(self) -> Row:
+        """As JSON for a front end."""
+        start, tries = self.start, self.tries
+        row: dict[str, Any] = {
+            "path": start.path or "", "index": start.item, "task": start.task,
+            "label": start.label, "worker": self.worker, "lane": self.lane,
+            "begin": round(self.begin, 4),
+            "end": None if self.end is None else round(self.end, 4), "state": self.state,
+            "tries": tries if tries > 1 else None,
+        }  # fmt: skip
+        return {name: value for name, value in row.items() if value is not None}
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """The oldest bars of a lane, drawn as one.
+
+    Attributes:
+        jobs: How many they are.
+    """
+
+    key: str
+    worker: str
+    lane: int
+    begin: float
+    end: float | None = None
+    jobs: int = 0
 
     def row(self) -> Row:
         """As JSON for a front end."""
         row: dict[str, Any] = {
-            "path": self.path, "index": self.index, "task": self.task, "label": self.label,
-            "worker": self.worker, "lane": self.lane, "begin": round(self.begin, 4),
-            "end": None if self.end is None else round(self.end, 4), "state": self.state,
-            "tries": self.tries if self.tries > 1 else None,
+            "path": "", "worker": self.worker, "lane": self.lane, "begin": round(self.begin, 4),
+            "end": None if self.end is None else round(self.end, 4), "state": "done",
             "jobs": self.jobs if self.jobs > 1 else None,
         }  # fmt: skip
         return {name: value for name, value in row.items() if value is not None}
@@ -70,10 +118,6 @@ class Move:
         waited_ms: From there to its start elsewhere: the wait for a free slot.
     """
 
-    bar: str
-    path: str
-    index: int | None
-    worker: str
     was: Bar
     lost: float
     known_at: float
@@ -85,9 +129,10 @@ class Move:
 
     def row(self) -> Row:
         """As JSON for a front end."""
+        was = self.was
         row: dict[str, Any] = {
-            "path": self.path, "index": self.index, "from": self.worker, "bar": self.bar,
-            "lane": self.was.lane, "lost": round(self.lost, 4),
+            "path": was.start.path or "", "index": was.start.item, "from": was.worker,
+            "bar": was.key, "lane": was.lane, "lost": round(self.lost, 4),
             "noticed_ms": self.noticed_ms, "waited_ms": self.waited_ms,
         }  # fmt: skip
         if self.to is not None:
@@ -102,7 +147,7 @@ class Move:
 class _Lane:
     last: Bar | None = None
     plain: deque[Bar] = field(default_factory=deque[Bar])
-    block: Bar | None = None
+    block: Block | None = None
     blocks: int = 0
 
 
@@ -118,8 +163,9 @@ class Timeline:
         self._unplaced: list[Bar] = []
         self._ended: list[Bar] = []
         self._moving: dict[str, Move] = {}
-        self._dirty_bars: dict[str, Bar | None] = {}
-        self._dirty_moves: dict[str, Move] = {}
+        self._dirty_bars: dict[Bar, None] = {}
+        self._dirty_blocks: dict[Block, None] = {}
+        self._dirty_moves: dict[Move, None] = {}
         self._marks: dict[str, Row] = {}
         self.moved = 0
 
@@ -133,73 +179,84 @@ class Timeline:
 
     def passed(self, at: float) -> None:
         """Something happened at this time."""
-        self._last_at = max(self._last_at, at)
+        if at > self._last_at:
+            self._last_at = at
 
     # Events
 
-    def job(self, kind: str, event: Fields) -> None:
+    def job(self, event: Told) -> None:
         """A job started or ended somewhere, or lost its worker."""
+        kind = event.type
         if kind == "job_started":
             self._start(event)
+        elif kind in _ENDS:
+            self._end(event, _ENDS[kind])
         elif kind == "job_lost":
             self._lose(event)
         elif kind == "job_requeued":
             self._requeue(event)
-        elif kind in _ENDS:
-            self._end(event, _ENDS[kind])
 
-    def _start(self, event: Fields) -> None:
-        job, path = event.get("job") or "", event.get("path") or ""
-        attempt, delivery = event.get("attempt") or 1, event.get("delivery") or 1
-        worker = event.get("worker") or "?"
-        bar = Bar(
-            f"{path}#{attempt}/{delivery}", path, event.get("index"), event.get("task"),
-            event.get("label"), worker, self.seconds(event["at"]), attempt + delivery - 1,
-        )  # fmt: skip
-        self._unplaced.append(bar)
-        self._open.setdefault(job, []).append(bar)
-        self._dirty_bars[bar.key] = bar
-        move = self._moving.pop(job, None)
+    def _start(self, event: Told) -> None:
+        job = event.job or ""
+        bar = Bar(event, self.seconds(event.at))
+        self._begin(job, bar)
+        move = self._moving.pop(job, None) if self._moving else None
         if move is not None:
             since = move.known_at if move.requeued_at is None else move.requeued_at
-            move.to, move.waited_ms = bar, round((event["at"] - since) * 1000, 1)
-            self._dirty_moves[move.bar] = move
+            move.to, move.waited_ms = bar, round((event.at - since) * 1000, 1)
+            self._dirty_moves[move] = None
             self.moved += 1
 
-    def _lose(self, event: Fields) -> None:
-        job, ms = event.get("job") or "", event.get("ms") or 0.0
+    def _begin(self, job: str, bar: Bar) -> None:
+        self._unplaced.append(bar)
+        self._dirty_bars[bar] = None
+        if job in self._open:
+            self._open[job].append(bar)
+        else:
+            self._open[job] = [bar]
+
+    def runs(self, job: str) -> bool:
+        """Whether a start of a job was told of, and not its end."""
+        return job in self._open
+
+    def _lose(self, event: Told) -> None:
+        job, ms = event.job or "", event.ms or 0.0
         bar = self._of(job, event)
         if bar is None:
             return
         # Its worker was gone before anybody could be certain of it.
-        lost = max(self.seconds(event["at"] - ms / 1000), bar.begin)
+        lost = max(self.seconds(event.at - ms / 1000), bar.begin)
         self._finish(job, bar, lost, "lost")
-        move = Move(bar.key, bar.path, bar.index, bar.worker, bar, lost, event["at"], ms)
-        self._moving[job] = self._dirty_moves[bar.key] = move
+        move = self._moving[job] = Move(bar, lost, event.at, ms)
+        self._dirty_moves[move] = None
 
-    def _requeue(self, event: Fields) -> None:
-        move = self._moving.get(event.get("job") or "")
+    def _requeue(self, event: Told) -> None:
+        move = self._moving.get(event.job or "")
         if move is not None:
-            move.requeued_at = event["at"]
-            noticed = move.lost_ms + (event["at"] - move.known_at) * 1000
+            move.requeued_at = event.at
+            noticed = move.lost_ms + (event.at - move.known_at) * 1000
             move.noticed_ms = round(noticed, 1)
-            self._dirty_moves[move.bar] = move
+            self._dirty_moves[move] = None
 
-    def _end(self, event: Fields, state: BarState) -> None:
-        job = event.get("job") or ""
-        self._moving.pop(job, None)
+    def _end(self, event: Told, state: BarState) -> None:
+        job = event.job or ""
+        lost = self._moving.pop(job, None)
+        if job not in self._open and lost is None and event.ms is not None:
+            # Nobody told of its start: of a quick run that is left out.
+            self._begin(job, Bar(event, self.seconds(event.at - event.ms / 1000)))
         ended = self._of(job, event)
         for bar in list(self._open.get(job, ())):  # a copy that ends later counts for nothing
             how = state if bar is ended else "dropped"
-            self._finish(job, bar, self.seconds(event["at"]), how)
+            self._finish(job, bar, self.seconds(event.at), how)
 
-    def _of(self, job: str, event: Fields) -> Bar | None:
+    def _of(self, job: str, event: Told) -> Bar | None:
         """The bar of the start that an event tells of; the latest if it does not say."""
         bars = self._open.get(job)
         if not bars:
             return None
-        ending = f"/{event.get('delivery')}"
-        return next((bar for bar in bars if bar.key.endswith(ending)), bars[-1])
+        if len(bars) == 1:
+            return bars[0]
+        return next((bar for bar in bars if bar.delivery == event.delivery), bars[-1])
 
     def _finish(self, job: str, bar: Bar, end: float, state: BarState) -> None:
         bar.end, bar.state = max(end, bar.begin), state
@@ -207,7 +264,7 @@ class Timeline:
         bars.remove(bar)
         if not bars:
             del self._open[job]
-        self._dirty_bars[bar.key] = bar
+        self._dirty_bars[bar] = None
         if state == "done" and bar.tries == 1:
             self._ended.append(bar)
 
@@ -215,76 +272,83 @@ class Timeline:
     # for the next, and may be told of after it.
 
     def _place(self) -> None:
-        for bar in sorted(self._unplaced, key=lambda bar: bar.begin):
+        for bar in sorted(self._unplaced, key=_BEGIN):
             lanes = self._lanes.setdefault(bar.worker, [])
-            bar.lane = next((n for n, lane in enumerate(lanes) if _is_free(lane, bar)), len(lanes))
+            bar.lane = _lane_for(bar, lanes)
             if bar.lane == len(lanes):
                 lanes.append(_Lane())
             lanes[bar.lane].last = bar
+        most = max(DETAIL // max(sum(map(len, self._lanes.values())), 1), 4)
         for bar in self._ended:
             lane = self._lanes[bar.worker][bar.lane]
             lane.plain.append(bar)
-            self._fold(lane)
+            if len(lane.plain) > most:
+                self._fold(lane, lane.plain.popleft())
         self._unplaced, self._ended = [], []
 
-    def _fold(self, lane: _Lane) -> None:
-        """Draw the oldest plain bars of a lane as one block, when there are many."""
-        allowed = max(DETAIL // sum(map(len, self._lanes.values())), 4)
-        while len(lane.plain) > allowed:
-            bar = lane.plain.popleft()
-            block = lane.block
-            if block is None or block.jobs >= BLOCK_JOBS:
-                lane.blocks += 1
-                key = f"{bar.worker}/{bar.lane}/{lane.blocks}"
-                block = Bar(
-                    key, "", None, None, None, bar.worker, bar.begin, 1, bar.lane, state="done"
-                )
-                block.jobs, lane.block = 0, block
-            block.jobs, block.end = block.jobs + 1, bar.end
-            self._dirty_bars[block.key] = block
-            self._dirty_bars[bar.key] = None
+    def _fold(self, lane: _Lane, bar: Bar) -> None:
+        """Draw a bar as part of a block."""
+        block = lane.block
+        if block is None or block.jobs >= BLOCK_JOBS:
+            lane.blocks += 1
+            key = f"{bar.worker}/{bar.lane}/{lane.blocks}"
+            block = lane.block = Block(key, bar.worker, bar.lane, bar.begin)
+        block.jobs, block.end = block.jobs + 1, bar.end
+        bar.folded = True
+        self._dirty_blocks[block] = self._dirty_bars[bar] = None
 
-    def mark(self, kind: str, event: Fields) -> None:
+    def mark(self, event: Told) -> None:
         """Something happened to the cluster or to the driver."""
-        at: float = event["at"]
         cut = self._cut_before(event)
         if cut:
             begin, gap = self.seconds(self._last_at), cut + GAP_SHOWN_SECONDS
             self._cut += cut
             row: Row = {"kind": "break", "at": round(begin, 4), "seconds": round(gap, 1)}
-            self._marks[f"{event['seq']}~"] = row
-        row = {"kind": kind, "at": round(self.seconds(at), 4)}
-        if event.get("worker"):
-            row["worker"] = event["worker"]
-        self._marks[str(event["seq"])] = row
+            self._marks[f"{event.seq}~"] = row
+        row = {"kind": event.type, "at": round(self.seconds(event.at), 4)}
+        if event.worker:
+            row["worker"] = event.worker
+        self._marks[str(event.seq)] = row
 
-    def _cut_before(self, event: Fields) -> float:
+    def _cut_before(self, event: Told) -> float:
         """Seconds before an event in which nothing can have gone on, beyond those shown."""
-        kind, gap = event["type"], event["at"] - self._last_at
+        kind, gap = event.type, event.at - self._last_at
         still = kind == "services_restarted" or (kind == "run_attached" and not self._open)
         if not still or gap <= LONG_GAP_SECONDS or self._origin is None:
             return 0.0
-        return float(gap - GAP_SHOWN_SECONDS)
+        return gap - GAP_SHOWN_SECONDS
 
-    def when(self, event: Fields) -> float:
+    def when(self, event: Told) -> float:
         """Where the next event will stand on the timeline."""
-        return self.seconds(event["at"]) - self._cut_before(event)
+        return self.seconds(event.at) - self._cut_before(event)
 
     # Rows
 
     def flush(self, tables: Tables) -> None:
         """Bring the tables up to date."""
         self._place()
-        for key, bar in self._dirty_bars.items():
-            if bar is None:
-                tables.drop("bars", key)
-            else:
-                tables.put("bars", key, bar.row())
-        for key, move in self._dirty_moves.items():
-            tables.put("moves", key, move.row())
+        for bar in self._dirty_bars:
+            if not bar.folded:
+                tables.put("bars", bar.key, bar.row())
+                bar.shown = True
+            elif bar.shown:
+                tables.drop("bars", bar.key)
+        for block in self._dirty_blocks:
+            tables.put("bars", block.key, block.row())
+        for move in self._dirty_moves:
+            tables.put("moves", move.was.key, move.row())
         for key, row in self._marks.items():
             tables.put("marks", key, row)
-        self._dirty_bars, self._dirty_moves, self._marks = {}, {}, {}
+        self._dirty_bars, self._dirty_blocks, self._dirty_moves = {}, {}, {}
+        self._marks = {}
+
+
+def _lane_for(bar: Bar, lanes: list[_Lane]) -> int:
+    """The first that is free, else one more."""
+    for number, lane in enumerate(lanes):
+        if _is_free(lane, bar):
+            return number
+    return len(lanes)
 
 
 def _is_free(lane: _Lane, bar: Bar) -> bool:

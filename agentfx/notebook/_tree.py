@@ -1,8 +1,9 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
+from agentfx.jobs import Told
 from agentfx.jobs._event import readable
 from agentfx.notebook._node import Kind, Node, State
-from agentfx.notebook._tables import Fields, Tables
+from agentfx.notebook._tables import Tables
 
 SHOWN_ITEMS = 24
 """A fan-out of more items shows them by the page, where somebody opened one."""
@@ -46,41 +47,46 @@ class Tree:
 
     # Events
 
-    def job(self, kind: str, event: Fields) -> None:
+    def job(self, event: Told) -> None:
         """A job changed its state."""
-        node = self._at(event.get("path") or "", "job")
+        node = self._nodes.get(event.path or "")
+        if node is None or not node.begun:
+            node = self._at(event.path or "", "job")
         if node.kind != "job":
             node.kind = "job"  # an event of its fan-out was lost: it stood for a scope
-        node.task = event.get("task", node.task)
-        node.index = event.get("index", node.index)
-        node.label = event.get("label", node.label)
-        if kind == "job_started":
-            node.worker = event.get("worker")
-        node.ms = event.get("ms") if kind in ("job_done", "job_failed") else None
-        error = event.get("error")
-        node.error = error[:ERROR_CHARACTERS] if error else None
-        tries = (event.get("attempt") or 1) + max((event.get("delivery") or 1) - 1, 0)
-        self._set(node, _JOB_STATES[kind], max(node.tries, tries))
+        node.task = event.task or node.task
+        node.label = event.label or node.label
+        if event.item is not None:
+            node.index = event.item
+        kind = event.type
+        node.worker = event.worker or node.worker
+        node.ms = event.ms if kind in ("job_done", "job_failed") else None
+        node.error = event.error and event.error[:ERROR_CHARACTERS]
+        node.own, node.kept = _JOB_STATES[kind], False
+        tries = (event.attempt or 1) + (event.delivery or 1) - 1
+        if tries > node.tries:
+            node.tries = tries
+        self._dirty[node.path] = node
 
-    def started(self, event: Fields) -> None:
+    def started(self, event: Told) -> None:
         """A step that holds others began."""
-        kind: Kind = "scope" if event.get("count") is None else "fan_out"
-        node = self._at(event.get("path") or "", kind)
-        node.kind, node.count = kind, event.get("count")
-        node.task = event.get("task", node.task)
-        node.label = event.get("label", node.label)
-        if kind == "fan_out" and len(node.marks) < (node.count or 0):
-            node.marks.extend(b"." * ((node.count or 0) - len(node.marks)))
-        if kind == "fan_out":
+        kind: Kind = "scope" if event.items is None else "fan_out"
+        node = self._at(event.path or "", kind)
+        node.kind, node.count = kind, event.items
+        node.task = event.task or node.task
+        node.label = event.label or node.label
+        if event.items is not None:
+            node.lay_out(event.items)
             self._fan_outs[node.path] = node
+            self._touch_below(node.path)  # what of it is on show depends on its size
         self._touch(node)
 
-    def done(self, event: Fields) -> None:
+    def done(self, event: Told) -> None:
         """A step of the driver is on record."""
-        node = self._at(event.get("path") or "", "step")
+        node = self._at(event.path or "", "step")
         if node.is_leaf:
-            node.ms = event.get("ms")
-            node.text = node.text or readable(event.get("label"))
+            node.ms = event.ms
+            node.text = node.text or readable(event.label)
             self._set(node, "done", 1)
         else:  # a fan-out records its failure, a timeout how it ended
             node.ended_as = "failed" if node.kind == "fan_out" else None
@@ -92,6 +98,7 @@ class Tree:
             node.ended_as = None  # a job in it was redriven, or its failure would stand
             self._touch(node)
         self._blamed.clear()
+        self._settle()
         for node in self._nodes.values():
             if node.keep():
                 self._touch(node)
@@ -152,8 +159,8 @@ class Tree:
         kind: Kind = "fan_out" if count is not None else "scope" if holds else "step"
         node = self._add(path, kind if task is None or count is not None else "job")
         node.text, node.label, node.task, node.count = text, label, task, count
-        node.marks.extend(b"." * (count or 0))
-        if kind == "fan_out":
+        if count is not None:
+            node.lay_out(count)
             self._fan_outs[path] = node
         elif node.is_leaf:
             self._planned.append(node)
@@ -164,7 +171,7 @@ class Tree:
         last = path.rpartition("/")[2]
         if parent.kind == "fan_out":
             node.index = int(last) if last.isdigit() else None
-        parent.children.append(node)
+        parent.inside.children.append(node)
         self._nodes[path] = node
         self._touch(node)
         return node
@@ -195,13 +202,10 @@ class Tree:
 
     def _parent(self, path: str) -> Node:
         """The scope that a path stands in; scopes that nothing was heard of are made."""
-        parts = path.split("/")[:-1]
-        known = len(parts)
-        while known and "/".join(parts[:known]) not in self._nodes:
-            known -= 1
-        for depth in range(known + 1, len(parts) + 1):
-            self._add("/".join(parts[:depth]), "scope")
-        return self._nodes["/".join(parts)] if parts else self.root
+        above = path.rpartition("/")[0]
+        if not above:
+            return self.root
+        return self._nodes.get(above) or self._add(above, "scope")
 
     def _close(self, node: Node) -> None:
         if node.begun and not node.closed:
@@ -209,29 +213,31 @@ class Tree:
             self._touch(node)
 
     def _set(self, node: Node, state: State, tries: int) -> None:
-        """Set a leaf's state, and count it in everything around it."""
-        former, again = node.own, tries > 1 and node.tries == 1
-        known = former != "planned"
+        """Set a leaf's state."""
         node.own, node.tries, node.kept = state, tries, False
-        scope = node.parent
-        while scope is not None:
-            if known:
-                scope.counts[former] -= 1
-            scope.counts[state] = scope.counts.get(state, 0) + 1
-            scope.again += again
-            scope.most_tries = max(scope.most_tries, tries)
-            scope = scope.parent
         self._touch(node)
 
     def _touch(self, node: Node) -> None:
-        """Its row has to be made again, and those around it."""
+        """Its row has to be made again, and later those around it."""
         self._dirty[node.path] = node
-        while node.parent is not None:
-            scope = node.parent
-            if scope.kind == "fan_out" and node.index is not None:
-                scope.mark(node.index, node)
-            self._dirty[scope.path] = scope
-            node = scope
+
+    def _settle(self) -> None:
+        """Count what changed in everything around it, and mark it in the strips of fan-outs.
+
+        That is done once for however many events a node had, and before states of scopes are
+        asked for.
+        """
+        for node in self._dirty.values():
+            if node.own != node.counted or node.tries > 1:
+                node.count_in()
+        climbed: set[str] = set()
+        for node in list(self._dirty.values()):
+            while node.parent is not None and node.path not in climbed:
+                climbed.add(node.path)
+                scope = node.parent
+                if scope.kind == "fan_out" and node.index is not None:
+                    scope.mark(node.index, node)
+                self._dirty[scope.path] = node = scope
 
     # Rows
 
@@ -258,13 +264,16 @@ class Tree:
 
     def flush(self, tables: Tables) -> None:
         """Bring the table `nodes` up to date."""
+        self._settle()
         for path, node in self._dirty.items():
             if not path:
                 self._fold_root(tables)
             elif self._is_shown(node):
                 tables.put("nodes", path, node.row())
-            else:
+                node.shown = True
+            elif node.shown:
                 tables.drop("nodes", path)
+                node.shown = False
         self._dirty.clear()
 
     def _fold_root(self, tables: Tables) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from agentfx.jobs import Told
 from agentfx.notebook._log import Log
 from agentfx.notebook._outline import Stage, plan
 from agentfx.notebook._roster import Roster
@@ -66,34 +67,37 @@ class View:
 
     # What happens
 
-    def apply(self, events: Iterable[Fields]) -> None:
-        """Take events; each has the fields of `agentfx.Event` that apply to it."""
+    def apply(self, events: Iterable[Told]) -> None:
+        """Take events, in order."""
         with self._lock:
             for event in events:
                 self._apply(event)
 
-    def _apply(self, event: Fields) -> None:
-        kind: str = event["type"]
-        if kind == "run_started":
-            if self._totals.started_at is not None:
-                self._begin_anew()
-            self._totals.started_at = event["at"]
-            self._roster.begin()
-            self._timeline.begin(event["at"])
-        elif kind in JOB_EVENTS:
-            self._job(kind, event)
+    def _apply(self, event: Told) -> None:
+        kind = event.type
+        if kind in JOB_EVENTS:
+            self._job(event)
+        elif kind == "run_started":
+            self._started(event)
         else:
-            self._other(kind, event)
+            self._other(event)
         if self._totals.started_at is not None:  # else it belongs to the time before
             if kind in _MARKED:
-                self._timeline.mark(kind, event)
-            self._timeline.passed(event["at"])
-            self._log.add(event, self._timeline.seconds(event["at"]))
+                self._timeline.mark(event)
+            self._timeline.passed(event.at)
+            self._log.add(event, self._timeline.seconds(event.at))
 
-    def _other(self, kind: str, event: Fields) -> None:
-        match kind:
+    def _started(self, event: Told) -> None:
+        if self._totals.started_at is not None:
+            self._begin_anew()
+        self._totals.started_at = event.at
+        self._roster.begin()
+        self._timeline.begin(event.at)
+
+    def _other(self, event: Told) -> None:
+        match event.type:
             case "worker_joined" | "worker_lost" | "worker_left":
-                self._roster.change(kind, event.get("worker") or "?")
+                self._roster.change(event.type, event.worker or "?")
             case "step_started":
                 self._tree.started(event)
             case "step_done":
@@ -105,18 +109,20 @@ class View:
             case _:
                 pass  # output and the like are told, and change nothing
 
-    def _job(self, kind: str, event: Fields) -> None:
-        job = event.get("job") or ""
-        self._tree.job(kind, event)
-        self._timeline.job(kind, event)
-        self._roster.job(kind, event)
-        self._totals.lost += kind == "job_lost"
-        if kind in ("job_done", "job_failed"):
+    def _job(self, event: Told) -> None:
+        kind, job, totals = event.type, event.job or "", self._totals
+        if job in self._done:
+            untold = kind in ("job_done", "job_failed") and not self._timeline.runs(job)
+            totals.redone += untold or kind == "job_started"
+        elif kind in ("job_done", "job_failed"):
             self._done.add(job)
-        elif kind == "job_started" and job in self._done:
-            self._totals.redone += 1
-        if kind == "job_redriven" and self._totals.status != "running":
-            self._totals.status, self._totals.ended_at = "running", None  # it was reopened
+        self._tree.job(event)
+        self._timeline.job(event)
+        self._roster.job(event)
+        if kind == "job_lost":
+            totals.lost += 1
+        elif kind == "job_redriven" and totals.status != "running":
+            totals.status, totals.ended_at = "running", None  # it was reopened
 
     def _attached(self) -> None:
         self._totals.drivers += 1
@@ -124,11 +130,11 @@ class View:
         self._tree.attached()
         self._totals.kept = self._tree.kept()
 
-    def _ended(self, event: Fields) -> None:
-        error = event.get("error")
+    def _ended(self, event: Told) -> None:
+        error = event.error
         status = "done" if error is None else "cancelled" if error == "cancelled" else "failed"
         self._totals.status, self._totals.error = status, error
-        self._totals.ended_at = event["at"]
+        self._totals.ended_at = event.at
         self._tree.ended(well=error is None)
 
     # What only others know
@@ -208,7 +214,7 @@ class View:
         with self._lock:
             return self._totals.started_at is not None
 
-    def when(self, event: Fields) -> float:
+    def when(self, event: Told) -> float:
         """Where the next event will stand on the run's timeline."""
         with self._lock:
             return self._timeline.when(event)
@@ -218,6 +224,12 @@ class View:
         """Whether the run has ended."""
         with self._lock:
             return self._totals.ended_at is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the run has ended in a failure."""
+        with self._lock:
+            return self._totals.status == "failed"
 
     def seconds(self, at: float) -> float:
         """Where a time stands on the run's timeline."""
@@ -248,9 +260,9 @@ class View:
             "id": self.run, "kind": self._kind, "status": totals.status,
             "started_at": totals.started_at, "error": totals.error, "result": totals.result,
             "took": None if end is None else round(self._timeline.seconds(end), 3),
-            "jobs": {state: n for state, n in self._tree.root.counts.items() if n},
+            "jobs": {state: n for state, n in self._tree.root.inside.counts.items() if n},
             "to_come": (self._tree.to_come() or None) if end is None else None,
-            "again": self._tree.root.again or None, "lost": totals.lost or None,
+            "again": self._tree.root.inside.again or None, "lost": totals.lost or None,
             "moved": self._timeline.moved or None, "redone": totals.redone,
             "drivers": totals.drivers, "kept": totals.kept or None, "up": self._roster.up,
             **self._extra,

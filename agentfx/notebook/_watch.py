@@ -2,19 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from agentfx._clock import Clock
 from agentfx.cluster import Engine
 from agentfx.interpreters import BackendError
-from agentfx.notebook._log import plain
+from agentfx.jobs import Told
+from agentfx.notebook._log import KEPT_EVENTS, plain
 from agentfx.notebook._tables import Row
 from agentfx.notebook._view import View
 
 PACE_SECONDS = 0.05
 """Between two looks at a busy run: more often is more than a screen shows."""
+MOST_PACE_SECONDS = 0.5
+SHARE = 1 / 30
+"""Of the time, that a look may take: as a run gets quicker, looks get rarer."""
+MOST_EVENTS = 5_000
 WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.5
 IDLE_POLL_SECONDS = 2.0
@@ -22,18 +27,85 @@ MOST_DEAD = 50
 MESSAGE_CHARACTERS = 300
 
 
-async def follow(engine: Engine, view: View, clock: Clock) -> None:
-    """Give a view the events of its run until the run has ended."""
-    after = 0
-    while not view.is_over:
-        rows = await engine.events(view.run, after, WAIT_SECONDS)
-        if rows:
-            view.apply(rows)
-            after = rows[-1]["seq"]
-            await clock.sleep(PACE_SECONDS)
-    row = await engine.request("run::get", {"run": view.run})
-    if row is not None and row["status"] == "failed":
-        view.failed_at(row["failed_at"])
+class Pace:
+    """Rests between pieces of work, so that they take but a small share of the time."""
+
+    def __init__(self, clock: Clock, least: float) -> None:
+        self._clock, self._least = clock, least
+        self._begun = 0.0
+
+    def begin(self) -> None:
+        """A piece of work begins."""
+        self._begun = self._clock.monotonic()
+
+    async def rest(self) -> None:
+        """It is done: wait some multiple of what it took."""
+        took = self._clock.monotonic() - self._begun
+        await self._clock.sleep(min(max(self._least, took / SHARE), MOST_PACE_SECONDS))
+
+
+async def read_events(
+    engine: Engine, run: str, after: int, wait_seconds: float = 0.0, *, whole: int | None = None
+) -> list[Told]:
+    """Events of a run after a number, some of them.
+
+    Args:
+        engine: Where it runs.
+        run: Its id.
+        after: The number of an event.
+        wait_seconds: For the first, if there is none.
+        whole: See `JobRows.events`.
+    """
+    message = {
+        "run": run, "after": after, "limit": MOST_EVENTS, "wait_seconds": wait_seconds,
+        "bare": True, "whole": whole,
+    }  # fmt: skip
+    rows: list[list[Any]] = await engine.request("run::events", message)
+    return [Told._make(row) for row in rows]
+
+
+class Following:
+    """Gives a view the events of its run.
+
+    Args:
+        engine: Where it runs.
+        view: Of the run.
+        pace: Of the looks.
+        told: Called when the view has something new.
+    """
+
+    def __init__(self, engine: Engine, view: View, pace: Pace, told: Callable[[], None]) -> None:
+        self._engine, self._view, self._pace, self._told = engine, view, pace, told
+        self._after = 0
+        self._whole: int | None = None
+
+    async def follow(self) -> None:
+        """Follow the run until it has ended; it may be cancelled, and called again."""
+        while not self._view.is_over:
+            if await self._read():
+                await self._pace.rest()
+
+    async def finish(self) -> None:
+        """Read on to the end of a run that has ended."""
+        while not self._view.is_over:
+            await self._read()
+        if self._view.has_failed:
+            row = await self._engine.request("run::get", {"run": self._view.run})
+            self._view.failed_at(row["failed_at"])
+
+    async def _read(self) -> bool:
+        events = await read_events(
+            self._engine, self._view.run, self._after, WAIT_SECONDS, whole=self._whole
+        )
+        self._pace.begin()
+        if len(events) < MOST_EVENTS:
+            # What happened before is told whole: whether jobs ran while a driver was away shows.
+            self._whole = KEPT_EVENTS
+        if events:
+            self._view.apply(events)
+            self._after = events[-1].seq
+            self._told()
+        return bool(events)
 
 
 async def look_around(engine: Engine, view: View) -> None:

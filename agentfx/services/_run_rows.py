@@ -290,10 +290,23 @@ class JobRows(Protocol):
         """Append events; the number of the last."""
         ...
 
-    def events(self, run_no: int, after: int, limit: int) -> list[Json]:
+    def events(
+        self, run_no: int, after: int, limit: int, whole: int | None = None
+    ) -> list[list[Json]]:
         """Events of a run, of workers and of services, after a number.
 
-        Of a run that has ended, what others did later is left out.
+        Of a run that has ended, what others did later is left out. There may be fewer than the
+        limit, if they say much.
+
+        Args:
+            run_no: The run's number.
+            after: The number of an event.
+            limit: How many at most.
+            whole: If it is given: of jobs that were handed out once and are done, leave out how
+                they began, except among so many of the run's latest events.
+
+        Returns:
+            Of each event the values of `EVENT_FIELDS`, in their order.
         """
         ...
 

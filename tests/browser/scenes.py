@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from agentfx.algebra import AnyEffect
+from agentfx.jobs import Told
 from agentfx.notebook._outline import name_of, outline
 from agentfx.notebook._view import View
 
@@ -111,10 +112,10 @@ def scene(
     """The view of a run as it is after some seconds, or at its end."""
     stages = outline(program) if program is not None else ()
     view = View("r1", "dist", stages)
-    told = [e for e in events if upto is None or e["at"] <= START + upto]
-    view.apply(e for e in told if e["at"] < START + 0.001)
+    told = [Told.of(e) for e in events if upto is None or e["at"] <= START + upto]
+    view.apply(e for e in told if e.at < START + 0.001)
     view.kill_asked("w1")
-    view.apply(e for e in told if e["at"] >= START + 0.001)
+    view.apply(e for e in told if e.at >= START + 0.001)
     rows = view.snapshot()["tables"].get("workers", {})
     view.workers(
         {"label": label, "pid": 4710 + number, "slots": 2, "state": "up"}

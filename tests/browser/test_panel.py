@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import agentfx as fx
+from agentfx.jobs import Told
 from agentfx.notebook._replay import Replay
 from agentfx.notebook._tables import Snapshot
 from agentfx.notebook._view import View
@@ -59,7 +60,7 @@ def planned() -> View:
 def in_memory() -> View:
     view = View("", "memory")
     events = [e for e in HAND_OFF.events() if e["type"] in ("run_started", "run_ended")]
-    view.apply(events)
+    view.apply(map(Told.of, events))
     return view
 
 
@@ -169,8 +170,8 @@ def test_axe_finds_nothing(
 def past_of(view: View, at: float) -> dict[str, Any]:
     events = HAND_OFF.events()
 
-    async def more(after: int) -> list[dict[str, Any]]:
-        return events[after : after + 100]
+    async def more(after: int) -> list[Told]:
+        return [Told.of(event) for event in events[after : after + 100]]
 
     # Playwright has a loop of its own here; this waits for nothing and needs none.
     with pytest.raises(StopIteration) as found:
@@ -207,7 +208,7 @@ def test_who_missed_a_message_asks_for_everything_once(open_panel: OpenPanel) ->
     host = open_panel(view)
     host.page.evaluate("window.sent.length = 0")
     version = view.snapshot()["version"]
-    view.apply(events[len(events) // 2 :])
+    view.apply(map(Told.of, events[len(events) // 2 :]))
     missed = view.snapshot()["version"]
     for number in (0, 1):
         host.say(kind="diff", **{"from": missed + number, "to": missed + number + 1, "set": {}})
@@ -226,7 +227,7 @@ def test_many_messages_at_once_are_drawn_once(open_panel: OpenPanel) -> None:
     diffs: list[dict[str, Any]] = []
     for event in events[10:]:
         version = view.snapshot()["version"]
-        view.apply([event])
+        view.apply([Told.of(event)])
         diffs.append({"kind": "diff", **(view.diff(version) or {})})
     host.page.evaluate(
         """async (diffs) => {
@@ -357,7 +358,7 @@ def test_what_tasks_print_and_raise_stays_inert(open_panel: OpenPanel) -> None:
     view.replace("dead", dead_letters())
     told = "\x1b[31m<img src=x onerror='window.hacked = true'>\x1b[0m"
     event = {"seq": 10_000, "at": HAND_OFF.events()[-1]["at"], "run": "r1", "type": "output"}
-    view.apply([{**event, "label": told, "path": "1/2", "index": 2, "worker": "w2"}])
+    view.apply([Told.of({**event, "label": told, "path": "1/2", "index": 2, "worker": "w2"})])
     view.result("<b onclick='window.hacked = true'>bold</b>")
     host = open_panel(view)
     output = host.panel.get_by_role("region", name="Output of tasks")

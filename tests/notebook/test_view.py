@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentfx.jobs import Told
 from agentfx.notebook._node import run_lengths
 from agentfx.notebook._replay import Replay
 from agentfx.notebook._tables import apply_diff
@@ -29,7 +30,7 @@ STATES = {
 
 def fed(events: list[Event], view: View | None = None) -> View:
     made = view or View("r")
-    made.apply(events)
+    made.apply(map(Told.of, events))
     return made
 
 
@@ -56,7 +57,7 @@ def test_diffs_applied_one_after_the_other_are_the_snapshot(
     copy = view.snapshot()
     rest = list(events)
     for size in [*pieces, len(events)]:
-        view.apply(rest[:size])
+        view.apply(map(Told.of, rest[:size]))
         del rest[:size]
         diff = view.diff(copy["version"])
         if diff is not None:
@@ -98,10 +99,50 @@ def test_what_is_known_does_not_depend_on_when_it_was_looked_at(
 ) -> None:
     at_once, in_pieces = fed(events), View("r")
     for start in range(0, len(events), size):
-        in_pieces.apply(events[start : start + size])
+        in_pieces.apply(map(Told.of, events[start : start + size]))
         in_pieces.snapshot()
     for table in ("run", "nodes", "workers", "marks", "output"):
         assert tables(at_once).get(table) == tables(in_pieces).get(table)
+
+
+def without_beginnings(events: list[Event], whole: int) -> list[Event]:
+    """As services tell of a quick run: of jobs that are done, not how they began."""
+    done = {e["job"] for e in events if e["type"] in ("job_done", "job_failed")}
+    done -= {e["job"] for e in events if e["type"] == "job_lost"}
+    quick = ("job_queued", "job_started")
+    old = len(events) - whole
+    return [
+        event
+        for number, event in enumerate(events)
+        if number >= old or event["type"] not in quick or event["job"] not in done
+    ]
+
+
+def moved(view: View) -> dict[str, Any]:
+    """The hand-offs; a lane is where there was room."""
+    rows = tables(view).get("moves", {})
+    lanes = ("lane", "to_lane")
+    return {key: {k: v for k, v in row.items() if k not in lanes} for key, row in rows.items()}
+
+
+@given(streams(), st.integers(1, 30), st.integers(1, 400))
+def test_of_jobs_that_are_done_nothing_is_missed_that_happened_before(
+    events: list[Event], size: int, whole: int
+) -> None:
+    events = [event for event in events if event["type"] != "run_attached"]  # that was caught up
+    told = without_beginnings(events, whole)
+    every, ends = fed(events), View("r")
+    for start in range(0, len(told), size):
+        fed(told[start : start + size], ends)
+        ends.snapshot()
+    for table in ("run", "nodes", "workers", "marks", "output"):
+        assert tables(ends).get(table) == tables(every).get(table)
+    assert moved(ends) == moved(every)
+    drawn, all_drawn = (
+        sum(bar.get("jobs", 1) for bar in tables(view).get("bars", {}).values())
+        for view in (ends, every)
+    )
+    assert drawn == all_drawn
 
 
 @given(streams())
@@ -120,8 +161,8 @@ def test_two_bars_of_a_lane_do_not_overlap(events: list[Event]) -> None:
 async def test_the_last_moment_of_a_replay_is_the_present(events: list[Event]) -> None:
     view = fed(events)
 
-    async def more(after: int) -> list[Event]:
-        return [e for e in events if e["seq"] > after][:7]
+    async def more(after: int) -> list[Told]:
+        return [Told.of(e) for e in events if e["seq"] > after][:7]
 
     replay = Replay(view, more)
     await replay.at(0.0)
@@ -136,8 +177,8 @@ async def test_any_moment_is_the_run_as_far_as_it_was_then(
 ) -> None:
     view = fed(events)
 
-    async def more(after: int) -> list[Event]:
-        return [e for e in events if e["seq"] > after][:50]
+    async def more(after: int) -> list[Told]:
+        return [Told.of(e) for e in events if e["seq"] > after][:50]
 
     replay = Replay(view, more)
     copy: dict[str, Any] = {"version": 0, "tables": {}}

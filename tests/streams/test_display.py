@@ -6,6 +6,7 @@ import pytest
 
 import agentfx as fx
 from agentfx.cluster import ProgramError, load_program
+from agentfx.jobs import Told
 from agentfx.notebook import effect
 from agentfx.notebook._cell import checked
 from agentfx.notebook._errors import UserError
@@ -30,7 +31,7 @@ async def test_the_tree_of_a_run_shows_items_epochs_and_the_fence() -> None:
     events: list[fx.Event] = []
     await in_memory(PROGRAM.named("chat"), ManualClock(), events.append)
     view = View("run", "memory", outline(PROGRAM.named("chat")))
-    view.apply([event.model_dump(exclude_none=True) for event in events])
+    view.apply(Told.of(event.model_dump()) for event in events)
     lines = [(line.depth, line.glyph, line.text) for line in tree_lines(view.snapshot())]
     assert lines == [
         (0, "✓", "chat"),

@@ -9,6 +9,7 @@ import orjson
 
 from agentfx.jobs import Job, LossKind
 from agentfx.services._run_rows import DeadRow, EventRow, OpenRow, Settled, SettledJob
+from agentfx.services._sqlite._events import read_events
 from agentfx.wire import Json
 
 _JOB = (
@@ -212,18 +213,11 @@ class SqliteJobs:
             last = row.lastrowid or last
         return last
 
-    def events(self, run_no: int, after: int, limit: int) -> list[Json]:
+    def events(
+        self, run_no: int, after: int, limit: int, whole: int | None = None
+    ) -> list[list[Json]]:
         """See `JobRows.events`."""
-        rows = self.connection.execute(
-            "SELECT e.seq, e.at, coalesce(r.id, ''), e.type, e.fields, j.id, j.path, j.idx, "
-            "j.task, j.attempt, j.label FROM events e LEFT JOIN jobs j ON j.no = e.job_no "
-            "LEFT JOIN runs r ON r.no = e.run_no "
-            "WHERE e.run_no IN (0, ?1) AND e.seq > ?2 AND e.seq <= coalesce("
-            "(SELECT max(o.seq) FROM events o JOIN runs d ON d.no = o.run_no "
-            "WHERE o.run_no = ?1 AND d.status != 'running'), e.seq) ORDER BY e.seq LIMIT ?3",
-            (run_no, after, limit),
-        )
-        return [_event(*row) for row in rows]
+        return read_events(self.connection, run_no, after, limit, whole)
 
     def counts(self) -> list[tuple[str, str, int]]:
         """See `JobRows.counts`."""
@@ -246,14 +240,3 @@ def _job(row: tuple[Any, ...]) -> Job:
 def _dead(row: tuple[Any, ...]) -> DeadRow:
     outcome, passed, died_at, noted, status, failed_at = row[12:]
     return DeadRow(_job(row), outcome, bool(passed), died_at or 0.0, bool(noted), status, failed_at)
-
-
-def _event(
-    seq: int, at: float, run: str, kind: str, fields: str | None, *job: str | int | None
-) -> Json:
-    event: dict[str, Json] = {"seq": seq, "at": at, "run": run, "type": kind}
-    names = ("job", "path", "index", "task", "attempt", "label")
-    event.update((name, value) for name, value in zip(names, job, strict=True) if value is not None)
-    if fields is not None:
-        event.update(orjson.loads(fields))
-    return event

@@ -233,12 +233,20 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class ReadEvents:
-    """Events after a number; waits some seconds for the first if there is none."""
+    """Events after a number; waits some seconds for the first if there is none.
+
+    Attributes:
+        bare: Values without names, in the order of `EVENT_FIELDS`.
+        whole: How many of the run's latest events are all there. Before them, jobs that are done
+            may leave out how they began; None leaves out nothing.
+    """
 
     run: str
     after: Count = 0
     limit: Count = 1000
     wait_seconds: float = 0.0
+    bare: bool = False
+    whole: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

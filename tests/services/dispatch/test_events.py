@@ -2,7 +2,11 @@
 
 from typing import Any, get_args
 
+import pytest
+
+from agentfx.jobs import EVENT_FIELDS, Told
 from agentfx.jobs._event import Event, EventType
+from agentfx.services._sqlite import _events
 from tests.services.dispatch.kit import TASK, Kit, job, jobs, later, start_of
 from tests.waiting import eventually
 
@@ -152,6 +156,68 @@ async def test_a_reader_pulls_pages_so_a_slow_one_holds_nothing_up(kit: Kit) -> 
         assert len(page) <= 7
         found += [event["seq"] for event in page]
     assert len(found) == len(set(found)) >= 31
+
+
+async def test_who_wants_no_names_gets_the_same_events_as_values(kit: Kit) -> None:
+    await everything(kit)
+    rows = await kit.call("run::events", run="r", limit=5000, bare=True)
+    named = [
+        {name: value for name, value in zip(EVENT_FIELDS, row, strict=True) if value is not None}
+        for row in rows
+    ]
+    assert named == await kit.events()
+
+
+async def test_of_jobs_that_are_done_the_beginning_can_be_left_out(kit: Kit) -> None:
+    worker, driver = await kit.worker("w1"), kit.driver()
+    await driver.open()
+    await driver.submit(job("1"), job("2"), job("3"))
+    await eventually(lambda: len(worker.starts) == 3)
+    for path in ("1", "2"):
+        await worker.end(start_of(job(path)))
+    await driver.settled()
+
+    async def told(whole: int) -> list[tuple[Any, ...]]:
+        rows = [
+            Told(*row) for row in await kit.call("run::events", run="r", bare=True, whole=whole)
+        ]
+        return [(row.type, row.path) for row in rows if row.job]
+
+    open_job = [("job_queued", "3"), ("job_started", "3")]
+    ends = [("job_done", "1"), ("job_done", "2")]
+    assert await told(whole=1) == [*open_job, *ends]
+    assert len(await told(whole=100)) == 8
+
+
+async def test_a_job_that_was_lost_in_between_is_told_whole(kit: Kit) -> None:
+    worker, driver = await kit.worker("w1"), kit.driver()
+    await driver.open()
+    await driver.submit(job())
+    await eventually(lambda: worker.starts)
+    await worker.die()
+    other = await kit.worker("w2")
+    await eventually(lambda: other.starts)
+    await other.end(other.starts[0])
+    await driver.settled()
+    rows = [Told(*row) for row in await kit.call("run::events", run="r", bare=True, whole=1)]
+    assert [row.type for row in rows if row.job] == [
+        "job_queued", "job_started", "job_lost", "job_requeued", "job_started", "job_done",
+    ]  # fmt: skip
+
+
+async def test_a_page_of_much_output_ends_early(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_events, "PAGE_CHARACTERS", 100)
+    worker, driver = await kit.worker(), kit.driver()
+    await driver.open()
+    await driver.submit(job())
+    await eventually(lambda: worker.starts)
+    for number in range(5):
+        line = {"job": job().id, "text": f"{number}" * 70}
+        await worker.ask("worker::output", lines=[line])
+    first = await kit.call("run::events", run="r")
+    rest = await kit.call("run::events", run="r", after=first[-1]["seq"])
+    said = [event["label"][0] for event in [*first, *rest] if event["type"] == "output"]
+    assert said == ["0", "1", "2"]
 
 
 async def test_output_of_a_job_is_bounded_and_says_so(kit: Kit) -> None:

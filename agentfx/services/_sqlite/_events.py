@@ -1,0 +1,94 @@
+"""Events in SQLite, as watchers read them: of a quick run there are thousands a second."""
+
+import sqlite3
+from typing import Any, TypeAlias
+
+import orjson
+
+from agentfx.wire import Json
+
+_Event: TypeAlias = list[Any]
+"""The values of `EVENT_FIELDS`."""
+
+# A job that was handed out once and is done may leave out how it began: its end says it all.
+_EVENTS = (
+    "SELECT e.seq, e.at, e.type, j.path, j.idx, j.id, j.task, j.attempt, j.label, e.fields "
+    "FROM events e LEFT JOIN jobs j ON j.no = e.job_no "
+    "WHERE e.run_no = ? AND e.seq > ? AND e.seq <= ? AND (e.seq >= ? "
+    "OR e.type NOT IN ('job_queued', 'job_started') "
+    "OR j.state != 'done' OR j.deliveries != 1 OR j.at_most_once) ORDER BY e.seq LIMIT ?"
+)
+_RUN = (
+    "SELECT id, CASE status WHEN 'running' THEN NULL ELSE "
+    "(SELECT max(seq) FROM events WHERE run_no = no) END FROM runs WHERE no = ?"
+)
+_FROM_THE_END = "SELECT seq FROM events WHERE run_no = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
+_NEVER = 1 << 62
+PAGE_CHARACTERS = 4 * 1024 * 1024
+"""Of what events say, in one page: tasks may print a lot."""
+
+
+def read_events(
+    connection: sqlite3.Connection, run_no: int, after: int, limit: int, whole: int | None
+) -> list[list[Json]]:
+    """See `JobRows.events`."""
+    run, ended = connection.execute(_RUN, (run_no,)).fetchone() or ("", None)
+    told: list[_Event] = []
+    end = ended or _NEVER
+    if run_no:
+        since = 0 if whole is None else _from_the_end(connection, run_no, whole)
+        told, is_all = _page(connection, run, (run_no, after, _NEVER, since, limit))
+        end = end if is_all else told[-1][0]
+    others, _ = _page(connection, "", (0, after, end, 0, limit))
+    return sorted([*told, *others], key=_number)[:limit] if others else told
+
+
+def _from_the_end(connection: sqlite3.Connection, run_no: int, number: int) -> int:
+    """Where so many of a run's latest events begin."""
+    found = connection.execute(_FROM_THE_END, (run_no, max(number, 1) - 1)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _page(
+    connection: sqlite3.Connection, run: str, arguments: tuple[int, ...]
+) -> tuple[list[_Event], bool]:
+    """Events of one run, or of none; and whether a page has room for all."""
+    page: list[_Event] = []
+    size = 0
+    for row in connection.execute(_EVENTS, arguments):
+        page.append(_event(run, *row))
+        size += len(row[-1] or "")
+        if size > PAGE_CHARACTERS:
+            return page, False
+    return page, len(page) < arguments[-1]
+
+
+def _event(
+    run: str,
+    seq: int,
+    at: float,
+    kind: str,
+    path: str | None,
+    index: int | None,
+    job: str | None,
+    task: str | None,
+    attempt: int | None,
+    label: str | None,
+    fields: str | None,
+) -> _Event:
+    if fields is None:
+        return [
+            seq, at, run, kind, path, index, None, job, task, None, attempt, None, None, None,
+            label,
+        ]  # fmt: skip
+    get = orjson.loads(fields).get
+    return [
+        seq, at, run, kind, get("path", path), get("index", index), get("count"), job,
+        get("task", task), get("worker"), attempt, get("delivery"), get("ms"), get("error"),
+        get("label", label),
+    ]  # fmt: skip
+
+
+def _number(event: _Event) -> int:
+    number: int = event[0]
+    return number
