@@ -1,5 +1,6 @@
 """What commands say of the engine that they found."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,15 +37,31 @@ async def client() -> AsyncIterator[Connection]:
     await engine.stop()
 
 
-def test_the_doctor_tells_that_services_are_missing(address: Address, agentfx: Command) -> None:
-    token = () if address.token is None else ("--token", address.token)
-    said = agentfx("doctor", "--json", "--url", address.url, *token)
+@pytest.fixture
+def unserved(address: Address) -> Address:
+    """The engine once it has no services: those of tests before are a moment behind them."""
+
+    async def wait() -> None:
+        async with (
+            asyncio.timeout(30),
+            fx.connect(address.url, token=address.token) as backend,
+        ):
+            while (await backend.about()).services is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    asyncio.run(wait())
+    return address
+
+
+def test_the_doctor_tells_that_services_are_missing(unserved: Address, agentfx: Command) -> None:
+    token = () if unserved.token is None else ("--token", unserved.token)
+    said = agentfx("doctor", "--json", "--url", unserved.url, *token)
     assert said.status == 1
     (row,) = [row for row in json.loads(said.out) if not row["ok"]]
     assert (row["check"], row["found"]) == ("services", "none")
-    assert row["mend"] == f"start them: `agentfx services --url {address.url}`"
+    assert row["mend"] == f"start them: `agentfx services --url {unserved.url}`"
     (engine,) = [row for row in json.loads(said.out) if row["check"] == "engine"]
-    assert engine["found"].startswith(f"{address.url} (given): ")
+    assert engine["found"].startswith(f"{unserved.url} (given): ")
 
 
 async def test_services_as_a_worker(client: Connection, tmp_path: Path) -> None:
@@ -56,8 +73,8 @@ async def test_services_as_a_worker(client: Connection, tmp_path: Path) -> None:
     assert found.services == f"services as a worker of it, store {tmp_path / 'home' / 'store.db'}"
 
 
-async def test_an_engine_that_tells_its_version(address: Address) -> None:
-    async with fx.connect(address.url, token=address.token) as backend:
+async def test_an_engine_that_tells_its_version(unserved: Address) -> None:
+    async with fx.connect(unserved.url, token=unserved.token) as backend:
         found = await backend.about()
     assert found.services is None
     assert found.engine.startswith(("iii 0.", "an iii engine"))
