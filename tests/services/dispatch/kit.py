@@ -23,6 +23,8 @@ from tests.waiting import eventually
 
 T = TypeVar("T")
 TASK = "tests::work"
+DONE = {"ok": '"done"'}
+"""The outcome of a start that ends, where a test does not say how."""
 
 
 class Worker:
@@ -371,6 +373,22 @@ def jobs(number: int, **more: Any) -> list[Job]:
 
 def start_of(item: Job, delivery: int = 1) -> str:
     return f"{item.id}/{delivery}"
+
+
+async def running(kit: Kit, *items: Job, workers: int = 2) -> tuple[list[Worker], Driver]:
+    """Workers of four slots, and a run whose jobs run on the first of them."""
+    found = [await kit.worker("w1")]
+    driver = kit.driver()
+    await driver.open()
+    await driver.submit(*(items or (job(),)))
+    await eventually(lambda: len(found[0].starts) == len(items or (1,)))
+    return [*found, *[await kit.worker(f"w{n + 1}") for n in range(1, workers)]], driver
+
+
+async def recorded(kit: Kit) -> None:
+    """Wait until the start of the job is on record; it follows a moment after the start."""
+    while await kit.rows("SELECT holder FROM jobs WHERE holder IS NULL"):
+        await turns()
 
 
 async def holds(condition: Callable[[], object], kit: Kit) -> None:

@@ -1,10 +1,9 @@
 """Dead letters: parked jobs, not outcomes; what may be redriven is decided in the store."""
 
 from agentfx.jobs import Job
-from tests.services.dispatch.kit import TASK, Driver, Kit, Worker, holds, job, jobs, start_of
+from tests.services.dispatch.kit import DONE, TASK, Driver, Kit, Worker, holds, job, jobs, start_of
 from tests.waiting import eventually
 
-DONE = {"ok": '"done"'}
 WENT_ON = "went on past this failure"
 
 

@@ -4,6 +4,7 @@ import json
 
 from agentfx.jobs import task_error
 from tests.services.dispatch.kit import (
+    DONE,
     TASK,
     Driver,
     Kit,
@@ -17,8 +18,6 @@ from tests.services.dispatch.kit import (
     turns,
 )
 from tests.waiting import eventually
-
-DONE = {"ok": '"done"'}
 
 
 async def opened(kit: Kit, *, slots: int = 4) -> tuple[Worker, Driver]:
