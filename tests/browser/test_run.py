@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewPage
-from tests.browser.lab import Lab, is_alive
+from tests.browser.lab import Lab
 from tests.browser.page import SLOW_MS, NotebookPage, Shots, barriers, open_in
+from tests.waiting import is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(400)]
 

@@ -18,7 +18,7 @@ from agentfx.backends import CallError
 from agentfx.cluster import EngineOptions, Found, Home, ServicesOptions, WorkerOptions
 from agentfx.cluster._home import Discovery, HomeError
 from agentfx.testing._tasks import double
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 SLOW_SECONDS = 60.0
@@ -44,13 +44,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def mode(path: str | Path) -> int:
@@ -101,7 +94,7 @@ def _store_files(home: Path) -> list[str]:
 async def test_an_ended_cluster_has_nothing_to_complain_of(own_home: str) -> None:
     async with fx.local(workers=0, home=own_home) as cluster:
         supervisor = psutil.Process((await cluster.status())["supervisor"])
-    await eventually(lambda: not runs(supervisor))
+    await eventually(lambda: not is_alive(supervisor))
     assert "Traceback" not in Home(Path(own_home)).log.read_text()
 
 
@@ -138,7 +131,7 @@ async def test_a_discovery_file_of_a_dead_cluster_finds_nothing(own_home: str) -
     async with fx.local(workers=0, home=own_home) as cluster:
         processes = family(await cluster.status())
         processes[0].kill()
-        await eventually(lambda: not any(map(runs, processes)))
+        await eventually(lambda: not any(map(is_alive, processes)))
     assert (Path(own_home) / "cluster.json").exists()
     assert Home(Path(own_home)).find() is None
     async with fx.local(workers=0, home=own_home) as again:  # the next one starts afresh
@@ -152,7 +145,7 @@ async def test_port_and_token_stay_across_lives_of_a_cluster(own_home: str) -> N
         assert await fx.run_dist(fx.succeed(1), backend=cluster) == fx.Ok(1)
         assert (cluster.url, cluster.token) == before
         processes = family(await cluster.status())
-    await eventually(lambda: not any(map(runs, processes)))
+    await eventually(lambda: not any(map(is_alive, processes)))
     async with fx.local(workers=0, home=own_home) as cluster:
         assert (cluster.url, cluster.token) == before
 
@@ -162,10 +155,10 @@ async def test_a_cluster_ends_some_time_after_its_only_user_was_killed(own_home:
     async with fx.local(workers=0, home=own_home) as cluster:
         processes = family(await cluster.status())
         assert len(processes) >= 4
-    assert all(map(runs, processes))  # the other user is still there
+    assert all(map(is_alive, processes))  # the other user is still there
     process.kill()
     await process.wait()
-    await eventually(lambda: not any(map(runs, processes)), SLOW_SECONDS)
+    await eventually(lambda: not any(map(is_alive, processes)), SLOW_SECONDS)
 
 
 async def test_a_user_who_comes_back_in_time_finds_the_cluster(own_home: str) -> None:
@@ -189,7 +182,7 @@ async def test_nobody_outlives_the_supervisor_or_the_fork_server(
         assert len(children) == 1  # the fork server, which has all others
         number = signal.SIGTERM if victim == "terminated" else signal.SIGKILL
         os.kill(children[0].pid if victim == "fork server" else processes[0].pid, number)
-        await eventually(lambda: not any(map(runs, processes)), SLOW_SECONDS)
+        await eventually(lambda: not any(map(is_alive, processes)), SLOW_SECONDS)
 
 
 async def test_a_worker_that_was_killed_is_started_again(own_home: str) -> None:

@@ -18,7 +18,7 @@ import psutil
 
 import agentfx as fx
 from tests.faults.driver import story
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 ROOT = Path(__file__).parents[2]
 JOBS, SECONDS = 12, 0.4
@@ -140,7 +140,7 @@ async def _strike(
             for victim in [supervisor, *children]:
                 _signal(victim.pid, signal.SIGKILL)
             _signal(driver.pid, signal.SIGKILL)
-            await eventually(lambda: not any(_runs(child) for child in children))
+            await eventually(lambda: not any(is_alive(child) for child in children))
 
 
 def _signal(pid: int, number: int) -> None:
@@ -148,13 +148,6 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return  # it was about to be started again
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 async def _stop_for(pid: int, seconds: float) -> None:

@@ -19,7 +19,7 @@ from tests.faults.jobs import (
     work,
     work_in_thread,
 )
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -180,11 +180,7 @@ async def test_no_child_outlives_a_killed_supervisor(own_home: str) -> None:
         children = supervisor.children(recursive=True)
         assert len(children) >= 4  # fork server, engine, two workers
         supervisor.kill()
-        await eventually(lambda: not any(_alive(child) for child in children))
-
-
-def _alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        await eventually(lambda: not any(is_alive(child) for child in children))
 
 
 async def test_a_thread_past_its_limit_takes_its_worker_through_a_restart(
@@ -223,7 +219,7 @@ async def test_the_last_user_ends_the_cluster(own_home: str) -> None:
             labels = {row["label"] for row in await second.workers()}
             assert labels == {"w1", "w2"}
         await _gone(first, "w2")
-    await eventually(lambda: not psutil.pid_exists(status["engine"]))
+    await eventually(lambda: not is_alive(status["engine"]))
 
 
 async def _gone(cluster: fx.Cluster, label: str) -> None:

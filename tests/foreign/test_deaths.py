@@ -14,7 +14,7 @@ from agentfx._clock import SystemClock
 from tests.faults.jobs import lost_items, pay, squares, times, traced
 from tests.foreign.conftest import Address
 from tests.foreign.process import Cable, ForeignEngine, services
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(120)]
 
@@ -149,7 +149,7 @@ async def test_everything_killed_at_once(address: Address, own_home: str, log: P
         supervisor = psutil.Process((await cluster.status())["supervisor"])
         left = supervisor.children(recursive=True)
         supervisor.kill()
-        await eventually(lambda: not any(_alive(child) for child in left))
+        await eventually(lambda: not any(is_alive(child) for child in left))
         run._task.cancel()  # as if this driver were gone, too
     done = set(times(log, "ended"))
     async with _local(address, own_home) as cluster:
@@ -246,7 +246,3 @@ async def test_services_that_stop_let_a_run_wait(
     finally:
         ours.end()
     assert set(times(log, "began").values()) == {1}
-
-
-def _alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -1,7 +1,6 @@
 """Cells in a real kernel, without a browser."""
 
 import asyncio
-import os
 import time
 from collections.abc import Generator
 from itertools import pairwise
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.notebook.kernel import Kernel, started_kernel
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -321,17 +320,9 @@ def test_a_second_kernel_uses_the_cluster_and_keeps_it(folder: Path) -> None:
         second.run(slow(items=2), cell="y")
         pids = [int(pid) for pid in listed(second, "workers", "pid")]
         second.run("%agentfx down")
-    asyncio.run(eventually(lambda: not any(map(_is_there, pids))))
+    asyncio.run(eventually(lambda: not any(map(is_alive, pids))))
 
 
 def listed(kernel: Kernel, magic: str, column: str) -> list[str]:
     kernel.run(f"listed = %{magic}")
     return sorted(kernel.value(f"' '.join(map(str, listed['{column}']))").strip("'").split())
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

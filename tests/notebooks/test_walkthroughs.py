@@ -10,7 +10,7 @@ import pytest
 
 from tests.notebook.kernel import started_kernel
 from tests.notebooks.walkthrough import FOLDER, SOURCES, opened, read, tags
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 walkthroughs = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
@@ -38,7 +38,7 @@ async def test_it_runs_unclicked_and_again_and_leaves_no_process(
         walkthrough.run()
         walkthrough.run(without="once")
         processes = cluster_of(tmp_path)
-    await eventually(lambda: not any(process.is_running() for process in processes))
+    await eventually(lambda: not any(map(is_alive, processes)))
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 import agentfx as fx
 from agentfx.contracts import remote
 from agentfx.interpreters import NoWorkerError
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 from tests.workers.conftest import WORKERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -82,7 +82,7 @@ async def test_they_end_with_the_supervisor_even_if_that_is_killed(own_home: str
         found = cluster.found.home.find()
         assert found is not None
         psutil.Process(found.pid).kill()
-        await eventually(lambda: not any(p.is_running() for p in started))
+        await eventually(lambda: not any(map(is_alive, started)))
 
 
 def _pymaths() -> list[psutil.Process]:
