@@ -1244,7 +1244,7 @@ function workers(view) {
     const gone = ["killed", "lost", "left"].includes(row.state);
     put(made.runs, gone ? (row.lost ? `lost ${plural(row.lost, "job")}` : "") : running || "idle");
     made.runs.classList.toggle("afx-help", gone || !running);
-    put(made.done, String(row.done ?? 0));
+    put(made.done, (row.done ?? 0).toLocaleString("en"));
     made.kill.hidden = made.stop.hidden = gone;
   }, byLabel);
   return { el, update(changes) {

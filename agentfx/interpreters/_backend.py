@@ -48,11 +48,13 @@ class JournalStep:
         path: Where it stands in the run.
         what: Kind and name: a replay must meet the same here.
         value: Text that the driver understands.
+        error: The failure in one line, where it failed: for those who watch.
     """
 
     path: str
     what: str
     value: str
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

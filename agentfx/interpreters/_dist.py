@@ -42,6 +42,7 @@ from agentfx.interpreters._journal import (
     encode_computed,
 )
 from agentfx.interpreters._journal_tape import JournalTape
+from agentfx.interpreters._observe import failure_line
 from agentfx.interpreters._pending import PendingJobs
 from agentfx.interpreters._remote import Remotes, cancelled
 from agentfx.interpreters._scope import Scope, Step, StepCount
@@ -197,7 +198,8 @@ class DistLeaves:
         if text is None:
             await about_to_begin(Begins.ANYTHING)
             exit_ = await keyed(call_key(self.identity, step.path), work)
-            text = await self._journal.put(step.path, what, encode_computed(step, node, exit_))
+            value, error = encode_computed(step, node, exit_), failure_line(exit_)
+            text = await self._journal.put(step.path, what, value, error)
         return decode_computed(step, node, text)
 
     async def wait(self, step: Step, seconds: float) -> None:

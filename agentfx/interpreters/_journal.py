@@ -93,9 +93,9 @@ class Journal:
             raise NonDeterminismError(path, recorded[0], kind)
         return recorded[1]
 
-    async def put(self, path: str, what: str, value: str) -> str:
+    async def put(self, path: str, what: str, value: str, error: str | None = None) -> str:
         """Record a step, once; the value that won."""
-        await self.put_all([JournalStep(path, what, value)])
+        await self.put_all([JournalStep(path, what, value, error)])
         return self.value(path, what) or value
 
     async def put_all(self, steps: Sequence[JournalStep]) -> None:

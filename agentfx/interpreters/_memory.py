@@ -28,7 +28,7 @@ from agentfx.algebra import (
 from agentfx.interpreters._admission import admit
 from agentfx.interpreters._execute import execute
 from agentfx.interpreters._fan_out import FanOut
-from agentfx.interpreters._observe import Events, Observer
+from agentfx.interpreters._observe import Events, Observer, failure_line
 from agentfx.interpreters._process import end_idle
 from agentfx.interpreters._scope import Scope, Step, StepCount
 from agentfx.interpreters._stubs import Stubs, run_stub
@@ -140,8 +140,7 @@ class _Memory:
         """See `Leaves.remote`."""
         begun = self.clock.monotonic()
         exit_ = await run_stub(self._stubs, call)
-        label = step.label or call.function.id
-        self._events.emit("step_done", path=step.path, label=label, ms=self._ms(begun))
+        self._computed(step, call.function.id, begun, exit_)
         return exit_ if isinstance(exit_, Ok) else Err(exit_.error, step.path)
 
     async def compute(
@@ -152,10 +151,14 @@ class _Memory:
         exit_ = await keyed(call_key(self.run_id, step.path), work)
         if isinstance(exit_, Ok):
             exit_ = Ok(decode_step(step, node, encode_step(step, node, exit_.value)))
-        self._events.emit(
-            "step_done", path=step.path, label=step.label or repr(node), ms=self._ms(begun)
-        )
+        self._computed(step, repr(node), begun, exit_)
         return exit_
+
+    def _computed(self, step: Step, name: str, begun: float, exit_: AnyExit) -> None:
+        self._events.emit(
+            "step_done", path=step.path, label=step.label or name, ms=self._ms(begun),
+            error=failure_line(exit_),
+        )  # fmt: skip
 
     async def wait(self, step: Step, seconds: float) -> None:
         """See `Leaves.wait`."""

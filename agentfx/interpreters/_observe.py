@@ -4,11 +4,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentfx._clock import Clock
+from agentfx.algebra import Exit, Ok
 
 if TYPE_CHECKING:
     from agentfx.jobs._event import Event, EventType
 
 Observer: TypeAlias = Callable[["Event"], None]
+
+
+def failure_line(exit_: Exit[Any, Any]) -> str | None:
+    """How an event tells of a failure; None for a success."""
+    return None if isinstance(exit_, Ok) else repr(exit_.error)
 
 
 class Events:

@@ -23,6 +23,7 @@ from agentfx.algebra import (
 from agentfx.interpreters._backend import Backend
 from agentfx.interpreters._certainty import Begins, about_to_begin
 from agentfx.interpreters._journal import Journal
+from agentfx.interpreters._observe import failure_line
 from agentfx.interpreters._scope import Step
 from agentfx.interpreters._walk import AnyExit, Remote
 from agentfx.jobs import FOREIGN, Job, call_key, job_id
@@ -74,7 +75,7 @@ class Remotes:
             wire = json.loads(answer)
             exit_ = decode_remote(wire, function.id, contract)
             value = "+" + wire["ok"] if isinstance(exit_, Ok) else "-" + encode_value(exit_.error)
-            recorded = await self._journal.put(step.path, what, value)
+            recorded = await self._journal.put(step.path, what, value, failure_line(exit_))
         if recorded.startswith("-"):
             return Err(decode_value(recorded[1:]))
         return decode_remote({"ok": recorded[1:]}, function.id, function.known_by(Published()))

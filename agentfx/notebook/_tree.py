@@ -1,5 +1,7 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
+from collections.abc import Sequence
+
 from agentfx.jobs import Told
 from agentfx.jobs._event import readable
 from agentfx.notebook._node import Kind, Node, State
@@ -11,6 +13,7 @@ PAGE = 50
 SHOWN_STEPS = 2_000
 """A sequence of more steps shows its latest."""
 ERROR_CHARACTERS = 500
+REFUSED = "its input was refused"
 
 _JOB_STATES: dict[str, State] = {
     "job_queued": "waiting",
@@ -87,7 +90,8 @@ class Tree:
         if node.is_leaf:
             node.ms = event.ms
             node.text = node.text or readable(event.label)
-            self._set(node, "done", 1)
+            node.error = event.error and event.error[:ERROR_CHARACTERS]
+            self._set(node, "failed" if event.error else "done", 1)
         else:  # a fan-out records its failure, a timeout how it ended
             node.ended_as = "failed" if node.kind == "fan_out" else None
             self._close(node)
@@ -105,11 +109,35 @@ class Tree:
 
     def ended(self, *, well: bool = False) -> None:
         """The run has ended; if it ended well, each failure in it was caught."""
+        self._settle()
+        for scope in [self.root, *self._nodes.values()]:
+            if scope.begun and scope.kind == "scope":
+                self._reach(scope.children, well=well)
         for node in self._nodes.values():
             node.closed = True
             self._dirty[node.path] = node
         if well:
             self._catch(self.root)
+
+    def _reach(self, steps: Sequence[Node], *, well: bool) -> None:
+        """See which planned steps were reached, though no event tells of them.
+
+        These are pauses, and calls whose input was refused. A step that comes before one that was
+        heard of was reached; and where all went well, so was the one after it.
+        """
+        heard = max((n for n, step in enumerate(steps) if step.begun), default=-1)
+        for number, step in enumerate(steps):
+            if step.begun:
+                if number == heard and step.state in ("failed", "caught"):
+                    return
+            elif number > heard and not (well and step.is_leaf):
+                return
+            elif step.is_leaf:
+                step.begun, refused = True, step.task is not None
+                step.error = REFUSED if refused else None
+                self._set(step, "caught" if refused else "done", 1)
+                if refused and number > heard:
+                    return
 
     def blame(self, path: str, error: str | None) -> None:
         """The run has ended by a failure at a step."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentfx.jobs import Told
 from agentfx.notebook._node import run_lengths
+from agentfx.notebook._outline import Stage
 from agentfx.notebook._replay import Replay
 from agentfx.notebook._tables import apply_diff
 from agentfx.notebook._text import render_text
@@ -446,6 +447,36 @@ def test_a_call_whose_input_is_refused_has_failed_though_no_event_tells_of_it() 
         "error": error,
     }  # fmt: skip
     assert "#2 t::f  failed (contract) · ContractViolation" in render_text(view.snapshot())
+
+
+def small_plan(*steps: tuple[str, str | None]) -> View:
+    stages = [Stage(text, str(n), task=task) for n, (text, task) in enumerate(steps, 1)]
+    return View("r", "dist", stages)
+
+
+def test_pauses_and_refused_calls_were_reached_though_no_event_tells_of_them() -> None:
+    view = small_plan(("sleep(1)", None), ("t::f(9)", "t::f"), ("t::f(1)", "t::f"))
+    fed([{**row, "path": "3"} if "path" in row else row for row in failing(GOOD)], view)
+    nodes = tables(view)["nodes"]
+    assert [nodes[path]["state"] for path in "123"] == ["done", "caught", "caught"]
+    assert nodes["2"]["error"] == "its input was refused"
+
+
+@pytest.mark.parametrize(("end", "states"), [(GOOD, ["caught", "planned"]), (BAD, ["planned"] * 2)])
+def test_what_comes_after_a_refused_call_was_not_reached(end: Event, states: list[str]) -> None:
+    view = small_plan(("t::f(9)", "t::f"), ("t::f(1)", "t::f"))
+    start: Event = {"seq": 1, "at": 1.0, "run": "r", "type": "run_started"}
+    nodes = tables(fed([start, {**end, "seq": 2, "at": 2.0}], view))["nodes"]
+    assert [nodes[path]["state"] for path in "12"] == states
+
+
+@pytest.mark.parametrize(("end", "state"), [(GOOD, "caught"), (BAD, "failed")])
+def test_a_step_of_the_driver_that_failed_says_so(end: Event, state: str) -> None:
+    start: Event = {"seq": 1, "at": 1.0, "run": "r", "type": "run_started"}
+    step: Event = {**NEXT, "seq": 2, "at": 1.1, "path": "1", "label": "attempt look",
+                   "error": "Boom()"}  # fmt: skip
+    node = tables(fed([start, step, {**end, "seq": 3, "at": 1.2}]))["nodes"]["1"]
+    assert (node["state"], node["error"]) == (state, "Boom()")
 
 
 def test_a_step_after_which_a_program_gave_up_is_not_blamed_for_it() -> None:

@@ -34,11 +34,12 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One journaled step; see `StepRow`."""
+    """One journaled step; see `StepRow`. `error` is for its event."""
 
     path: str
     what: str
     value: str
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from agentfx.services.dispatch._messages import (
     Rejoin,
     RunEpoch,
     RunName,
+    Step,
     Submit,
 )
 from agentfx.wire import Json
@@ -117,9 +118,9 @@ class Runs:
             winners = t.runs.put_steps(run.no, steps)
             t.jobs.record(
                 [
-                    EventRow("step_done", now, run.no, fields={"path": s.path, "label": s.what})
-                    for s, new in winners
-                    if new and "#" not in s.path and not s.path.endswith("~")
+                    _done(run.no, now, step)
+                    for step, (_, new) in zip(message.steps, winners, strict=True)
+                    if new and "#" not in step.path and not step.path.endswith("~")
                 ]
             )
             return winners
@@ -344,6 +345,13 @@ def _unless_redriven(t: Transaction, run: RunRow, steps: Sequence[StepRow]) -> N
             job = job_id(identity_of(run.id, run.life), path, int(attempt))
             if t.jobs.state_of(job) == "open":
                 raise FunctionError("redriven", f"step {path} is run again: wait for its outcome")
+
+
+def _done(run_no: int, at: float, step: Step) -> EventRow:
+    fields: dict[str, Json] = {"path": step.path, "label": step.what}
+    if step.error is not None:
+        fields["error"] = step.error
+    return EventRow("step_done", at, run_no, fields=fields)
 
 
 def _opened(run_no: int, at: float, step: Opened) -> EventRow:
