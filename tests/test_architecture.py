@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 FOR_ALL = {"_clock", "_errors", "_packages"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((PACKAGE.parent / "tests").rglob("*.py"))
 
 
 def first_party_layers(path: Path) -> set[str]:
@@ -131,6 +132,11 @@ def test_files_and_functions_are_short(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
             assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{path}: {node.name}"
+
+
+def test_files_of_tests_are_short() -> None:
+    long = [path for path in TESTS if len(path.read_text().splitlines()) > LONGEST_FILE]
+    assert long == []
 
 
 def _imports(path: Path, package: str) -> bool:

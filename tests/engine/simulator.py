@@ -17,7 +17,7 @@ from agentfx.wire import (
     Void,
 )
 from tests.engine.routing import Routing
-from tests.jobs.simulator import check
+from tests.invariant import check
 
 FUNCTIONS = [f"f{number}" for number in range(5)]
 MOST_CONNECTIONS = 8

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.jobs.simulator import Plan, simulate
+from tests.jobs.simulated import Plan
+from tests.jobs.simulator import simulate
 
 PLANS = {
     "everything": Plan(),

@@ -5,7 +5,7 @@ from random import Random
 
 from agentfx.services._store import Ticket
 from agentfx.services.queue._line import Line
-from tests.jobs.simulator import check
+from tests.invariant import check
 
 TARGETS = [("default", "f"), ("default", "g")]
 GROUPS = [None, "a", "b"]

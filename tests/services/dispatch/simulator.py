@@ -10,7 +10,7 @@ from typing import Any
 
 from agentfx.jobs import Job
 from agentfx.services._host import FunctionError
-from tests.jobs.simulator import check
+from tests.invariant import check
 from tests.services.dispatch.kit import Driver, Kit, Worker, dispatching, job
 
 RUNS = ("r0", "r1")
