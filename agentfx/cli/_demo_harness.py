@@ -29,6 +29,11 @@ PYMATH = Path(agentfx.__file__).parent.parent / "workers" / "pymath"
 async def crash_proof(model: ModelName) -> bool:
     """Kill the worker that runs the first tool; whether another one gave the answer."""
     serve = [str(PYMATH)] if model == "claude" else []
+    if serve and not PYMATH.is_dir():
+        raise harness.SessionError(
+            "with Claude the demonstration needs workers/pymath, which a clone of agentfx has; "
+            "without: --model stub"
+        )
     with tempfile.TemporaryDirectory(prefix="agentfx-demo-") as home:
         async with fx.local(workers=0, home=home, serve=serve) as cluster:
             first, second = _start_worker("w1", model, home), None

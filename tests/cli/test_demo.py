@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import agentfx.cli._demo_fanout as demo
+import agentfx.cli._demo_harness as harness_demo
 from agentfx.demos import _stdlib as stdlib
 from tests.cluster.command import Command
 
@@ -40,3 +41,11 @@ def test_a_python_without_its_source_is_named(
     said = agentfx("demo", "fanout")
     assert said.status == 1
     assert "is its source installed?" in said.out
+
+
+def test_an_installed_package_has_no_worker_for_claude(
+    agentfx: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(harness_demo, "PYMATH", tmp_path / "pymath")
+    line = agentfx.refused("demo", "harness", "--model", "claude", ANTHROPIC_API_KEY="none")
+    assert line.startswith("with Claude the demonstration needs workers/pymath, which a clone")
