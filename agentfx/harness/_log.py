@@ -45,9 +45,8 @@ class StepLog:
     def __init__(
         self, ask: Ask, *, worker: str, session: str, wake: str, epoch: int, nonce: str
     ) -> None:
-        self.ask, self.session, self.wake = ask, session, wake
-        self.epoch, self.nonce = epoch, nonce
-        self._worker = worker
+        self.ask, self.session, self.wake, self.nonce = ask, session, wake, nonce
+        self._worker, self._epoch = worker, epoch
 
     async def read(self, news: Mapping[str, Any] | None = None) -> Transcript:
         """What the log comes to now.
@@ -94,7 +93,7 @@ class StepLog:
             "session": self.session, "writer": self._worker, "events": list(events), **more,
         }  # fmt: skip
         if fenced:
-            message |= {"epoch": self.epoch, "wake": self.wake}
+            message |= {"epoch": self._epoch, "wake": self.wake}
         answer: dict[str, Any] = await self.ask("agentfx::session::append", message)
         return answer
 

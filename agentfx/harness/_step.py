@@ -46,7 +46,7 @@ class Step:
     async def _run(self, news: Mapping[str, Any] | None) -> str:
         state = await self._log.read(news)
         upto = state.stimulus
-        if state.epoch > self._log.epoch or upto <= state.reacted:
+        if upto <= state.reacted:
             return "nothing to do"
         rules = rules_of(state.agent)
         over = limit_reached(state, rules.limits, self._clock.wall())
