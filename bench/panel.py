@@ -6,11 +6,12 @@ Needs Chromium, as the browser tests do; the machine should have nothing else to
 import json
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from agentfx.jobs import Told
@@ -24,6 +25,8 @@ from tests.notebook.kernel import Kernel, started_kernel
 CLICKS = 7
 ROUNDS = 7
 JOBS = 1_000
+RATE_JOBS = 5_000
+"""So many that it is their rate that counts, not what begins and ends a run."""
 STEPS = 2_000
 ITEMS = 10_000
 TICKS = 90
@@ -65,7 +68,7 @@ def figures() -> list[Figure]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
-            return [_click(browser), *_tasks(browser), _rate()]
+            return [_click(browser), *_tasks(browser), *_shares()]
         finally:
             browser.close()
 
@@ -108,35 +111,58 @@ def _lab() -> Generator[Lab]:
 
 # A run's rate with the panel, and without it, in turn
 
+WATCHED, BARE = "%run_dist program -o result", "result = await fx.run_dist(program)"
 
-def _rate() -> Figure:
+
+def _shares() -> list[Figure]:
+    """What the panel adds to a run's time, and to the CPU time of all who take part.
+
+    The second is steady on a machine that has other things to do as well.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="agentfx-bench-") as folder,
         started_kernel(Path(folder)) as kernel,
     ):
         kernel.run(SETUP)
         kernel.run("%agentfx up")
-        kernel.run(TASK.format(seconds=0, jobs=JOBS))
-        for _ in range(2):  # the first one starts what the others find
-            _seconds(kernel, "%run_dist program -o result")
+        kernel.run(TASK.format(seconds=0, jobs=RATE_JOBS))
+        for line in (WATCHED, BARE):  # the first one starts what the others find
+            _cost(kernel, line, Path(folder))
         pairs = [
-            (
-                _seconds(kernel, "%run_dist program -o result"),
-                _seconds(kernel, "result = await fx.run_dist(program)"),
-            )
+            (_cost(kernel, WATCHED, Path(folder)), _cost(kernel, BARE, Path(folder)))
             for _ in range(ROUNDS)
         ]
         kernel.run("%agentfx down")
+    names = ("the panel's share of a run's time", "the panel's share of a run's CPU time")
+    return [
+        _share(name, [(shown[n], bare[n]) for shown, bare in pairs]) for n, name in enumerate(names)
+    ]
+
+
+def _share(name: str, pairs: list[tuple[float, float]]) -> Figure:
     costs = [(shown / bare - 1) * 100 for shown, bare in pairs]
     shown, bare = (median(values) for values in zip(*pairs, strict=True))
-    return Figure("the panel's share of a run's time", (shown / bare - 1) * 100, "%", None, 5.0,
-                  spread=(min(costs), max(costs)))  # fmt: skip
+    return Figure(name, (shown / bare - 1) * 100, "%", None, 5.0, spread=(min(costs), max(costs)))
 
 
-def _seconds(kernel: Kernel, line: str) -> float:
+def _cost(kernel: Kernel, line: str, folder: Path) -> tuple[float, float]:
+    """Seconds that a run takes, and CPU seconds of the kernel, the engine and the workers."""
+    before = _cpu_seconds(folder)
     kernel.run(f"begun = time.perf_counter()\n{line}\ntook = time.perf_counter() - begun")
-    assert kernel.value("len(result.value)") == str(JOBS)
-    return float(kernel.value("took"))
+    spent = _cpu_seconds(folder) - before
+    assert kernel.value("len(result.value)") == str(RATE_JOBS)
+    return float(kernel.value("took")), spent
+
+
+def _cpu_seconds(folder: Path) -> float:
+    """Of all processes that work in a folder."""
+    spent = 0.0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()) == folder.resolve():
+                times = process.cpu_times()
+                spent += times.user + times.system
+    return spent
 
 
 # Tasks of the page's main thread, with a tree of 2,000 nodes and 10,000 jobs

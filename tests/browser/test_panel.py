@@ -155,11 +155,13 @@ def overlap(a: list[float], b: list[float]) -> bool:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [name for name in SCENES if name != "long"])  # more of the same
+@pytest.mark.parametrize("name", SCENES)
 def test_axe_finds_nothing(
     open_panel: OpenPanel, axe: str, shots: Shots, name: str, theme: str
 ) -> None:
-    host = open_panel(SCENES[name](), theme=theme)
+    # With 2,000 rows axe takes more than a minute; one chapter that failed has all kinds of them.
+    view = long_run(4, 8) if name == "long" else SCENES[name]()
+    host = open_panel(view, theme=theme)
     for summary in host.panel.locator("summary").all():
         summary.click()
     host.settle()
