@@ -65,6 +65,7 @@ async def test_a_hundred_thousand_steps_are_walked(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # seconds of computing, on a machine that may have much to do
 @pytest.mark.parametrize("name", CHAINS)
 def test_a_hundred_thousand_nodes_compare_hash_pickle_and_print(name: str) -> None:
     program, twin = CHAINS[name]()[0], CHAINS[name]()[0]
