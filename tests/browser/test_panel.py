@@ -312,6 +312,7 @@ def test_a_tree_is_walked_with_arrow_keys(open_panel: OpenPanel) -> None:
     expect(first).to_have_attribute("aria-expanded", "false")
     host.page.keyboard.press("ArrowRight")
     expect(first).to_have_attribute("aria-expanded", "true")
+    host.settle()  # items are drawn some at a time
     host.page.keyboard.press("ArrowDown")
     focused = tree.locator(":focus")
     expect(focused).to_have_attribute("aria-label", re.compile("^#0 docs::fetch, done"))
