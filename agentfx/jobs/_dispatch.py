@@ -101,7 +101,8 @@ class Dispatch:
             self._stop_all(job, actions)
         worker = self.workers.get(worker_id)
         if worker is not None:
-            worker.starts.pop(start, None)
+            if worker.starts.pop(start, None) is not None:
+                worker.told.add(start)
             self._fill(worker, actions)
         return actions
 
@@ -204,9 +205,11 @@ class Dispatch:
         worker.hear(now)
         actions: list[Action] = []
         for start, job_id in held:
-            if start not in worker.starts:
+            if start not in worker.starts and start not in worker.told:
                 self._adopt(worker, start, job_id, actions)
-        missing = worker.starts.keys() - {start for start, _ in held}
+        starts = {start for start, _ in held}
+        worker.told &= starts
+        missing = worker.starts.keys() - starts
         # Twice in a row: one may have been on its way while the worker answered.
         for start in sorted(missing & worker.missing):
             self._lose(worker, start, worker.starts[start], counted=False, actions=actions)

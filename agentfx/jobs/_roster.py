@@ -26,6 +26,7 @@ class Worker:
         draining: It takes nothing new.
         killed: Its end was asked for: losses are not counted against jobs.
         starts: What it was given, by start id: the job's id.
+        told: Starts whose outcome it has told; it holds them until that is confirmed.
         missing: Starts it did not know of at its last ping.
         alone: The job that has it to itself, or waits for that.
         foreign: It calls functions that are no tasks, and nothing else.
@@ -42,6 +43,7 @@ class Worker:
     draining: bool = False
     killed: bool = False
     starts: dict[str, str] = field(default_factory=dict[str, str])
+    told: set[str] = field(default_factory=set[str])
     missing: frozenset[str] = frozenset()
     alone: str | None = None
     foreign: bool = False

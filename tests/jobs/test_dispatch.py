@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agentfx.jobs import Action, Dispatch, OpenJob, Route, Start, Worker
+from agentfx.jobs import Action, Dispatch, OpenJob, Route, Start, Unclaimed, Worker
 
 TASK = "tests::work"
 
@@ -62,3 +62,13 @@ def test_an_outcome_counts_though_its_start_was_given_up() -> None:
     made.left("w1", 1.0, certain=True)
     assert made.ended("w1", "a/1", "a") == []
     assert started(join(made, "w2")) == []
+
+
+def test_an_outcome_that_is_not_confirmed_yet_takes_no_slot() -> None:
+    made, _ = dispatch([a_job("a")])
+    made.ended("w1", "a/1", "a")
+    assert made.pong("w1", [("a/1", "a")], 1.0) == []
+    assert started(made.submit([a_job("b")])) == ["b/1"]
+    # Confirmed, so no longer held; should it come back nevertheless, somebody has to look it up.
+    made.pong("w1", [("b/1", "b")], 2.0)
+    assert Unclaimed("a") in made.pong("w1", [("a/1", "a"), ("b/1", "b")], 3.0)

@@ -293,7 +293,8 @@ class Core:
 
     async def _look_up(self, job_id: str) -> None:
         """Let a worker drop what has its end on record, and calls whose callers are gone."""
-        recorded = await self.store.read(lambda t: t.jobs.known([job_id]))
+        # Among the writes: the job's own row may be one that is still to come.
+        recorded = await self.durably(lambda t: t.jobs.known([job_id]))
         if recorded or job_id.startswith(CALL):
             self.apply(self.dispatch.settled(job_id))
 

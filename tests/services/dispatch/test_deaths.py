@@ -71,6 +71,25 @@ async def test_a_link_that_comes_back_loses_nothing(kit: Kit) -> None:
     assert "job_lost" not in await kit.kinds()
 
 
+async def test_a_job_whose_record_is_still_to_come_keeps_no_slot(kit: Kit) -> None:
+    one, driver = await kit.worker(slots=1), kit.driver()
+    await driver.open()
+    short, following = jobs(2)
+    release = await block_writer(kit)
+    submitted = later(driver.submit(short))
+    await eventually(lambda: one.starts)
+    ended = later(one.end(start_of(short)))
+    await turns()
+    back = later(one.hello())
+    await turns(50)
+    release()
+    await submitted
+    await ended
+    await back
+    await driver.submit(following)
+    await eventually(lambda: start_of(following) in one.given)
+
+
 async def test_a_worker_that_stays_away_is_lost_after_five_seconds(kit: Kit) -> None:
     (one, two), _ = await running(kit)
     one.cut()
