@@ -1,5 +1,6 @@
 """Foreign workers that die, and that outlive nobody."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import agentfx as fx
 from agentfx.contracts import remote
 from agentfx.interpreters import NoWorkerError
-from tests.waiting import eventually, is_alive
+from tests.waiting import DEADLINE_SECONDS, eventually, is_alive
 from tests.workers.conftest import WORKERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -18,11 +19,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults]
 async def test_a_durable_job_waits_for_its_worker_to_come_back(own_home: str) -> None:
     async with fx.local(workers=0, home=own_home, serve=[str(WORKERS / "pymath")]) as cluster:
         await cluster.kill("pymath")
+        await _unserved(cluster, "pymath::add")
         program = remote("pymath::add", replayable=True)(a=20, b=22)
         with pytest.raises(NoWorkerError, match="pymath::add"):
             await fx.run_dist(program, backend=cluster, run_id="waits")
         await cluster.serve(str(WORKERS / "pymath"))
         assert await fx.run_dist(program, backend=cluster, run_id="waits") == fx.Ok({"sum": 42})
+
+
+async def _unserved(cluster: fx.Cluster, function_id: str) -> None:
+    """Wait until the engine has seen that nobody is left who serves a function."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await cluster.request("functions::unserved", {"functions": [function_id]}):
+            pass
+
+
+def _written(path: Path) -> bool:
+    return path.exists() and path.read_text() != ""
 
 
 async def test_a_task_called_from_javascript_moves_when_its_worker_is_killed(
@@ -33,9 +46,9 @@ async def test_a_task_called_from_javascript_moves_when_its_worker_is_killed(
         call = remote("textstats::of_page")(url=f"hold:{tmp_path}")
         run = await fx.start(call, backend=cluster)
         first, second = tmp_path / "started-1", tmp_path / "started-2"
-        await eventually(first.exists)
+        await eventually(lambda: _written(first))
         await cluster.kill(first.read_text())
-        await eventually(second.exists)
+        await eventually(lambda: _written(second))
         (tmp_path / "go").touch()
         assert await run.result() == fx.Ok({"url": f"hold:{tmp_path}", "words": 3})
         assert first.read_text() != second.read_text()
