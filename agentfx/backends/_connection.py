@@ -82,6 +82,7 @@ class Connection:
         self._client = client
         self._loop: asyncio.AbstractEventLoop = client._loop
         self._open = True
+        self._losses = 0
         self._closed = False
         self._served: dict[str, Any] = {}
         self._calls: set[Future[Any] | asyncio.Future[Any]] = set()
@@ -248,10 +249,11 @@ class Connection:
             "payload": data,
             "timeout_ms": int(timeout_seconds * 1000),
         }
+        losses = self._losses
         future = self._hand_over(request) if self._open else None
         if future is None:
             raise LinkLostError(f"no link to {self.url}")
-        return await self._answered(future, asyncio.wrap_future(future))
+        return await self._answered(future, asyncio.wrap_future(future), losses)
 
     async def call_within(
         self, function_id: str, data: Json, *, namespace: str | None = None, metadata: Json = None
@@ -272,12 +274,18 @@ class Connection:
             "namespace": namespace,
         }
         future = self._loop.create_task(self._trigger(request))
-        return await self._answered(future, future)
+        return await self._answered(future, future, self._losses)
 
     async def _answered(
-        self, future: "Future[Any] | asyncio.Future[Any]", answer: "asyncio.Future[Any]"
+        self,
+        future: "Future[Any] | asyncio.Future[Any]",
+        answer: "asyncio.Future[Any]",
+        losses: int,
     ) -> Json:
         self._calls.add(future)
+        if self._losses != losses:  # the link closed before we were among the calls
+            self._voided.add(future)
+            future.cancel()
         try:
             return await answer
         except asyncio.CancelledError:
@@ -357,6 +365,7 @@ class Connection:
             return
         self._open = is_open
         if not is_open:
+            self._losses += 1  # first: a call that is not among ours yet looks at it
             self._void_calls()
         for listener in list(self._listeners):
             listener(is_open)
