@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
-from agentfx.backends import Connection
+from agentfx.backends import Connection, LinkLostError
 from agentfx.engine import Engine
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +47,31 @@ async def test_it_comes_back_after_more_tries_than_a_float_can_count() -> None:
         await eventually(lambda: sdk._reconnect_attempt > 1102)
         await engine.start()
         await eventually(lambda: connection.is_open)
+    finally:
+        await connection.close()
+        await engine.stop()
+
+
+async def test_a_call_whose_link_closes_as_it_is_handed_over_hears_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Engine(token="secret")  # noqa: S106
+    await engine.start()
+    connection = await Connection.connect(engine.url, "secret", "caller")
+    hand_over, lost = connection._hand_over, threading.Event()
+    connection.on_change(lambda is_open: None if is_open else lost.set())
+
+    def and_lose(request: dict[str, Any]) -> "Future[Any] | None":
+        call = hand_over(request)
+        connection.call_soon(connection._client._ws.transport.abort)
+        assert lost.wait(DEADLINE_SECONDS)
+        return call
+
+    monkeypatch.setattr(connection, "_hand_over", and_lose)
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            with pytest.raises(LinkLostError):
+                await connection.call("engine::functions::list", {})
     finally:
         await connection.close()
         await engine.stop()

@@ -1,11 +1,8 @@
 """The magics for agents in a shell of IPython, without a kernel: text instead of a panel."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.notebook.test_magics import Shell, new_shell
+from tests.notebook.shell import Shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -27,23 +24,6 @@ def replies(request):
 plain = harness.Agent("plain", model=StubModel(replies), tools=[square])
 asking = harness.Agent("asking", model=StubModel(replies), tools=[approved(square)])
 """
-
-
-@pytest.fixture
-def shell(
-    shared_home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Shell]:
-    """A shell with the extension and two agents, on the cluster that tests share."""
-    monkeypatch.setenv("AGENTFX_HOME", str(shared_home))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = Shell(new_shell(), capsys)
-    shell.run("%load_ext agentfx")
-    shell.run(DEFINE)
-    yield shell
-    shell.run("%unload_ext agentfx")
 
 
 def test_a_terminal_reads_what_happens_line_by_line(

@@ -1,19 +1,14 @@
 """Magics in a shell of IPython, without a kernel: what is said of mistakes, help, completion."""
 
 import asyncio
-import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import agentfx as fx
 from agentfx.notebook import the_kit
 from agentfx.notebook._arguments import PARSERS, words_of
+from tests.notebook.shell import Shell, new_shell
 
 pytestmark = pytest.mark.slow
 
@@ -36,64 +31,6 @@ program = double(21)
 asks = Clock.call(Clock.now)
 env = Clock.of(Stopped())
 """
-
-
-class Shell:
-    """A shell, and what it says."""
-
-    def __init__(self, shell: Any, capture: pytest.CaptureFixture[str]) -> None:
-        self.shell, self._capture = shell, capture
-
-    def run(self, code: str) -> Any:
-        """The value of a cell that goes well."""
-        done = self.shell.run_cell(code)
-        done.raise_error()
-        return done.result
-
-    def said(self, code: str) -> str:
-        """What is said of a cell that goes wrong: one line, without a trace."""
-        self._capture.readouterr()
-        done = self.shell.run_cell(code)
-        assert not done.success
-        out, err = self._capture.readouterr()
-        connected = re.compile(r"agentfx: running on .*\n")  # said once
-        text = connected.sub("", f"{out}{err}".strip())
-        assert "Traceback" not in text
-        assert text.startswith("UsageError: ")
-        assert "\n" not in text, text
-        return text.removeprefix("UsageError: ")
-
-    def value(self, name: str) -> Any:
-        """A variable of the user's."""
-        return self.shell.user_ns[name]
-
-    def completions(self, line: str) -> list[str]:
-        """What the Tab key offers at the end of a line."""
-        with provisionalcompleter():
-            return [found.text for found in self.shell.Completer.completions(line, len(line))]
-
-
-def new_shell() -> Any:
-    """A shell that remembers nothing of this machine's user."""
-    make: Any = InteractiveShell
-    return make(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
-
-
-@pytest.fixture
-def shell(
-    shared_home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Shell]:
-    """A shell with the extension, on the cluster that tests share."""
-    monkeypatch.setenv("AGENTFX_HOME", str(shared_home))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = Shell(new_shell(), capsys)
-    shell.run("%load_ext agentfx")
-    shell.run(DEFINE)
-    yield shell
-    shell.run("%unload_ext agentfx")
 
 
 MISTAKES = {

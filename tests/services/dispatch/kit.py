@@ -177,6 +177,11 @@ class Driver:
             self.epochs[run] = answer["epoch"]
         return answer
 
+    async def rejoin(self, run: str = "r") -> None:
+        """Connect, and go on with a run that it drove before the services were restarted."""
+        self.connect()
+        await self.ask("run::rejoin", run=run, epoch=self.epochs[run], driver=self.id)
+
     async def alive(self) -> None:
         await self.ask("driver::alive", driver=self.id)
 

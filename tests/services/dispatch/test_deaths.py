@@ -310,8 +310,7 @@ async def test_losses_are_remembered_across_restarts_of_the_services(kit: Kit) -
     for _ in range(4):
         await worker.die()
         await kit.restart()
-        driver.connect()
-        await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+        await driver.rejoin()
         await driver.submit(job())
         worker = await kit.worker("next")
         await kit.passes(1)
@@ -325,8 +324,7 @@ async def test_a_job_that_kills_worker_and_services_together_is_counted(kit: Kit
         await recorded(kit)
         kit.dead.add(worker.number)  # nobody is left to see it die
         await kit.restart()
-        driver.connect()
-        await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+        await driver.rejoin()
         await driver.submit(job())
         worker = await kit.worker("next")
         await kit.passes(1)

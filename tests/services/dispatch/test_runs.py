@@ -245,8 +245,7 @@ async def test_a_driver_rejoins_and_goes_on_where_it_was(kit: Kit) -> None:
     await driver.open()
     await driver.put("1", "a")
     await kit.restart()
-    driver.connect()
-    await driver.ask("run::rejoin", run="r", epoch=1, driver="d1")
+    await driver.rejoin()
     assert await driver.put("2", "b") == ("use", "b")
     assert (await kit.driver("d2").open())["how"] == "attached"
 
