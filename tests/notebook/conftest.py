@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +22,6 @@ def shell(
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     shell = Shell(new_shell(), capsys)
     shell.run("%load_ext agentfx")
-    shell.run(request.module.DEFINE)
+    shell.run(cast("Any", request).module.DEFINE)
     yield shell
     shell.run("%unload_ext agentfx")

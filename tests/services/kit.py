@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ from agentfx.engine import Engine
 from agentfx.services._host import FunctionError, Host
 from agentfx.services._sqlite import SqliteStore
 from agentfx.services._sqlite._transaction import SqliteTransaction
-from agentfx.services._store import Transaction
+from agentfx.services._store import StoreError, Transaction
 from agentfx.services.queue import QueueService, QueueSettings
 from agentfx.services.state import StateService, StateSettings
 
@@ -45,9 +45,14 @@ class HandClock:
                 future.set_result(None)
 
 
-async def quiet(seconds: float = 0.03) -> None:
-    """Give what should not happen the time to happen."""
-    await asyncio.sleep(seconds)
+async def still(store: SqliteStore) -> None:
+    """Let everything happen that can happen without time passing, on the store and on the loop."""
+    for _ in range(5):
+        with suppress(StoreError):  # closed, or full
+            await store.write(lambda t: None)
+            await store.read(lambda t: None)
+        for _ in range(10):
+            await asyncio.sleep(0)
 
 
 class Recorder:
@@ -132,6 +137,10 @@ class Services:
             data=data,
             messageReceiptId=receipt,
         )
+
+    async def still(self) -> None:
+        """Let everything happen that can happen without time passing."""
+        await still(self.store)
 
     async def depth(self, name: str) -> int:
         """How many messages wait."""

@@ -185,3 +185,11 @@ def test_what_was_blocked_is_tried_again_after_a_while() -> None:
     assert line.take(59) == []
     assert line.next_due() == 60
     assert [ticket.seq for ticket in line.take(60)] == [1]
+
+
+def test_what_was_delayed_and_blocked_is_handed_out_at_once_in_the_end() -> None:
+    line = Line(ordered=False, concurrency=1)
+    line.add(Ticket(1, "default", "f", due_ms=3))
+    line.block(("default", "f"), 4)
+    assert line.take(3) == []
+    assert [ticket.seq for ticket in line.take(4)] == [1]

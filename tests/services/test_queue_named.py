@@ -9,7 +9,7 @@ import pytest
 from agentfx.services._host import FunctionError, Host
 from agentfx.services.queue import QueueConfig, QueueSettings, _payloads, _service
 from agentfx.services.queue._rules import MAX_LOSSES
-from tests.services.kit import HandClock, Recorder, Services, failures, quiet, services
+from tests.services.kit import HandClock, Recorder, Services, failures, services
 from tests.waiting import eventually
 
 SETTINGS = QueueSettings(
@@ -46,7 +46,7 @@ async def test_failures_are_tried_again_later_and_later_and_then_given_up(kit: S
         await eventually(lambda attempt=attempt: len(work.calls) == attempt)  # type: ignore[misc]
         await kit.empty("jobs")  # a delayed message is not counted
         kit.clock.advance(delay - 0.01)
-        await quiet()
+        await kit.still()
         assert len(work.calls) == attempt
         kit.clock.advance(0.02)
     (letter,) = await kit.dead("jobs", 1)
@@ -69,7 +69,7 @@ async def test_no_more_run_at_a_time_than_allowed(kit: Services) -> None:
     for number in range(6):
         await kit.enqueue("jobs", "work", number)
     await eventually(lambda: work.running == 2)
-    await quiet()
+    await kit.still()
     assert work.calls == [0, 1]
     assert await kit.depth("jobs") == 6
     work.gate.set()
@@ -86,7 +86,7 @@ async def test_messages_wait_for_a_function_that_nobody_serves(kit: Services) ->
     await kit.enqueue("jobs", "other", "passes")
     await eventually(lambda: other.calls == ["passes"])
     kit.clock.advance(30)
-    await quiet()
+    await kit.still()
     kit.host.serve("work", work)
     await kit.empty("jobs")
     assert work.calls == list(range(5))
@@ -98,11 +98,11 @@ async def test_a_function_that_appears_unheard_is_found_in_the_end(
 ) -> None:
     work = Recorder()
     await kit.enqueue("jobs", "work", 1)
-    await quiet()
+    await kit.still()
     monkeypatch.setattr(kit.host, "function_listeners", [])
     kit.host.serve("work", work)
     kit.clock.advance(59)
-    await quiet()
+    await kit.still()
     assert work.calls == []
     kit.clock.advance(2)
     await eventually(lambda: work.calls == [1])
@@ -126,10 +126,10 @@ async def test_a_worker_that_dies_costs_no_attempt(kit: Services) -> None:
     kit.host.serve("work", work)
     await kit.enqueue("jobs", "work", 1)
     await eventually(lambda: len(work.calls) == 6)  # five deaths, at once, and one failure
-    await quiet()
+    await kit.still()
     kit.clock.advance(1)
     await eventually(lambda: len(work.calls) == 7)
-    await quiet()
+    await kit.still()
     kit.clock.advance(2)
     await eventually(lambda: len(work.calls) == 8)
     await kit.empty("jobs")
@@ -167,11 +167,11 @@ async def test_a_failing_account_keeps_its_order(kit: Services) -> None:
     kit.host.serve("work", work)
     await kit.enqueue("ledger", "work", {"account": "a", "n": 0})
     await eventually(lambda: len(work.calls) == 1)
-    await quiet()
+    await kit.still()
     await kit.enqueue("ledger", "work", {"account": "a", "n": 1})
     await kit.enqueue("ledger", "work", {"account": "b", "n": 0})
     await eventually(lambda: len(work.calls) == 2)
-    await quiet()
+    await kit.still()
     assert work.calls[1] == {"account": "b", "n": 0}
     kit.clock.advance(1)
     await kit.empty("ledger")
@@ -184,7 +184,7 @@ async def test_a_fifo_queue_without_groups_is_one_group(kit: Services) -> None:
     kit.host.serve("work", work)
     for number in range(3):
         await kit.enqueue("whole", "work", number)
-    await quiet()
+    await kit.still()
     assert work.most_running == 1
     work.gate.set()
     await kit.empty("whole")
@@ -262,7 +262,7 @@ async def test_dead_letters_are_brought_back_or_dropped(kit: Services) -> None:
     for number in range(3):
         await kit.enqueue("jobs", "work", number, f"r{number}")
     for delay in (1, 2):
-        await quiet()
+        await kit.still()
         kit.clock.advance(delay)
     letters = await kit.dead("jobs", 3)
     ids = [letter["id"] for letter in letters]
@@ -295,7 +295,7 @@ async def test_a_redriven_message_has_all_its_attempts_again(kit: Services) -> N
     await kit.enqueue("jobs", "work", 1)
     for round_ in (1, 2):
         for delay in (1, 2):
-            await quiet()
+            await kit.still()
             kit.clock.advance(delay)
         await kit.dead("jobs", 1)
         assert len(work.calls) == 3 * round_
@@ -342,7 +342,7 @@ async def test_everything_survives_a_restart(tmp_path: Path) -> None:
         kit.host.serve("hanging", hanging)
         await kit.enqueue("jobs", "failing", "delayed")
         await eventually(lambda: len(failing.calls) == 1)
-        await quiet()
+        await kit.still()
         for number in range(3):
             await kit.enqueue("jobs", "hanging", number)
         await eventually(lambda: hanging.running == 2)
@@ -358,7 +358,7 @@ async def test_everything_survives_a_restart(tmp_path: Path) -> None:
         assert failing.calls == []
         clock.advance(1)
         await eventually(lambda: len(failing.calls) == 1)
-        await quiet()
+        await kit.still()
         clock.advance(2)
         assert (await kit.dead("jobs", 1))[0]["retries"] == 3
         assert len(failing.calls) == 2
@@ -367,7 +367,7 @@ async def test_everything_survives_a_restart(tmp_path: Path) -> None:
 async def test_a_queue_that_is_no_longer_configured_is_emptied(tmp_path: Path) -> None:
     async with services(tmp_path, SETTINGS) as kit:
         await kit.enqueue("jobs", "work", 1)
-        await quiet()
+        await kit.still()
     work = Recorder()
 
     async def prepare(host: Host) -> None:
@@ -400,7 +400,7 @@ async def test_a_store_that_is_closed_first_loses_nothing(
         await eventually(lambda: work.running == 2)
         kit.store.close()
         work.gate.set()
-        await quiet()
+        await kit.still()
     assert not caplog.records
     handled = Recorder()
 

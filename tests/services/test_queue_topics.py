@@ -8,7 +8,7 @@ import pytest
 
 from agentfx.services._host import Binding
 from agentfx.services.queue import QueueSettings
-from tests.services.kit import HandClock, Recorder, Services, failures, quiet, services
+from tests.services.kit import HandClock, Recorder, Services, failures, services
 from tests.waiting import eventually
 
 HOUR = 3600.0
@@ -41,7 +41,7 @@ async def test_triggers_of_one_function_share_its_messages(kit: Services) -> Non
     for number in range(6):
         await kit.publish("orders", number)
     await eventually(lambda: work.running == 4)
-    await quiet()
+    await kit.still()
     assert work.running == 4
     stats = await kit.call("engine::queue::topic_stats", topic="orders")
     assert stats == {"depth": 6, "consumer_count": 2, "dlq_depth": 0, "config": None}
@@ -64,7 +64,7 @@ async def test_what_is_published_too_early_is_kept_for_the_first(kit: Services) 
     await kit.subscribe("orders", "first")
     await kit.subscribe("orders", "second")
     await eventually(lambda: first.calls == [0, 1, 2])
-    await quiet()
+    await kit.still()
     assert second.calls == []
 
 
@@ -78,7 +78,7 @@ async def test_a_subscriber_that_comes_back_finds_what_it_missed(kit: Services) 
     kit.queue.unbind(binding, disconnected=True)
     await kit.publish("orders", "missed")
     await eventually(lambda: two.calls == ["missed"])
-    await quiet()
+    await kit.still()
     assert one.calls == []
     kit.queue.bind(binding)
     await eventually(lambda: one.calls == ["missed"])
@@ -112,7 +112,7 @@ async def test_a_subscriber_that_unsubscribed_gets_no_more(kit: Services) -> Non
     await kit.subscribe("orders", "two")
     await eventually(lambda: two.calls == [2])
     await kit.subscribe("orders", "one")
-    await quiet()
+    await kit.still()
     assert one.calls == [1]
 
 
@@ -158,7 +158,7 @@ async def test_a_subscriber_says_how_often_it_is_tried(
     await kit.publish("orders", 1)
     for number, delay in enumerate(delays, start=1):
         await eventually(lambda number=number: len(work.calls) == number)  # type: ignore[misc]
-        await quiet()
+        await kit.still()
         kit.clock.advance(delay)
     (letter,) = await kit.dead("orders", 1)
     assert letter["retries"] == len(work.calls) == len(delays) + 1
@@ -181,7 +181,7 @@ async def test_a_condition_may_skip_messages(kit: Services) -> None:
         await kit.publish("orders", {"wanted": verdict})
     await eventually(lambda: len(work.calls) == 4)
     assert [call["wanted"] for call in work.calls] == [True, None, 0, "no"]
-    await quiet()
+    await kit.still()
     assert await kit.depth("orders") == 0
 
 
@@ -208,7 +208,7 @@ async def test_a_fifo_subscriber_gets_one_after_the_other(kit: Services) -> None
     for number in range(4):
         await kit.publish("orders", number)
     await eventually(lambda: len(work.calls) == 1)
-    await quiet()
+    await kit.still()
     assert work.calls == [0]
     kit.clock.advance(1)
     await eventually(lambda: len(work.calls) == 5)
@@ -223,11 +223,11 @@ async def test_what_waited_before_is_put_in_order_too(kit: Services) -> None:
     paused = await kit.subscribe("orders", "work", queue_config={"concurrency": 0})
     for number in range(3):
         await kit.publish("orders", number)
-    await quiet()
+    await kit.still()
     assert work.calls == []
     await kit.unsubscribe(paused)
     await kit.subscribe("orders", "work", queue_config={"type": "fifo"})
-    await quiet()
+    await kit.still()
     assert work.calls == [0]
     work.gate.set()
     await eventually(lambda: work.calls == [0, 1, 2])
@@ -264,7 +264,7 @@ async def test_subscriptions_survive_a_restart(tmp_path: Path) -> None:
         await kit.subscribe("orders", "one")
         await kit.subscribe("orders", "two")
         await kit.publish("orders", "before")
-        await quiet()
+        await kit.still()
     async with services(tmp_path, clock=clock) as kit:
         await kit.publish("orders", "meanwhile")
         for name in ("one", "two"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentfx.services._host import Binding
 from agentfx.services.state import StateSettings
 from agentfx.services.state._watch import MAX_RUNNING, MAX_WAITING, MAX_WAITING_BYTES
-from tests.services.kit import Recorder, Services, failures, quiet, services
+from tests.services.kit import Recorder, Services, failures, services
 from tests.waiting import eventually
 
 
@@ -184,7 +184,7 @@ async def test_a_watcher_may_end_and_may_fail(kit: Services) -> None:
     await eventually(lambda: len(work.calls) == 2)
     await kit.call("engine::unregister_trigger", id=trigger_id)
     await put(kit, "k", 3)
-    await quiet()
+    await kit.still()
     assert len(work.calls) == 2
 
 
@@ -222,7 +222,7 @@ async def test_triggers_may_be_switched_off(tmp_path: Path) -> None:
         kit.host.serve("work", work)
         await watch(kit, "work")
         await put(kit, "k", 1)
-        await quiet()
+        await kit.still()
         assert work.calls == []
 
 

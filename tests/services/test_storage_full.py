@@ -8,7 +8,7 @@ import pytest
 
 from agentfx.services._host import Binding
 from agentfx.services._store import StorageFullError, Transaction
-from tests.services.kit import Recorder, Services, failures, quiet, services
+from tests.services.kit import Recorder, Services, failures, services
 from tests.waiting import eventually
 
 BIG = "x" * 200_000
@@ -64,7 +64,7 @@ async def test_senders_are_told_and_nothing_is_half_done(kit: Services) -> None:
         messageReceiptId="r",
     )
     assert code == "storage_full"
-    await quiet()
+    await kit.still()
     assert work.calls == ["before"]
     await kit.limit_pages(None)
     await kit.publish("orders", "after")
@@ -92,12 +92,12 @@ async def test_what_was_handled_is_not_handled_again(
     monkeypatch.setattr(kit.store, "write", write_if_room)
     work.gate.set()
     for _ in range(3):
-        await quiet()
+        await kit.still()
         kit.clock.advance(1.1)
     assert work.calls == [1]
     assert await kit.depth("default") == 1
     full = False
-    await quiet()
+    await kit.still()
     kit.clock.advance(1.1)
     if errors == ["invocation_failed"]:
         await kit.empty("default")  # delayed
@@ -124,7 +124,7 @@ async def test_a_subscription_waits_for_room(kit: Services) -> None:
     await kit.limit_pages(0)
     await fill(kit)
     kit.queue.bind(Binding("t1", "work", {"topic": "orders"}))
-    await quiet()
+    await kit.still()
     await kit.limit_pages(None)
     kit.clock.advance(1.1)
     await eventually(lambda: work.calls == ["early"])

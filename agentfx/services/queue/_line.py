@@ -114,8 +114,9 @@ class Line:
             heapq.heappush(self._ready, (ticket.seq, ticket))
 
     def _wake(self, now_ms: int) -> None:
+        # First what was blocked: it may have been delayed as well, and be due.
+        for target in [target for target, until in self._blocked.items() if until <= now_ms]:
+            self.unblock(target)
         while self._delayed and self._delayed[0][0] <= now_ms:
             *_, ticket = heapq.heappop(self._delayed)
             heapq.heappush(self._ready, (ticket.seq, ticket))
-        for target in [target for target, until in self._blocked.items() if until <= now_ms]:
-            self.unblock(target)

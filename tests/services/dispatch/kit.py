@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,7 @@ from agentfx.services._sqlite._transaction import SqliteTransaction
 from agentfx.services._store import StorageFullError, Transaction
 from agentfx.services.dispatch import DispatchService
 from tests.services.dispatch.switchboard import Switchboard
-from tests.services.kit import HandClock, broken
+from tests.services.kit import HandClock, broken, still
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -268,11 +268,7 @@ class Kit:
 
     async def still(self) -> None:
         """Let everything happen that can happen without time passing."""
-        for _ in range(3):
-            with suppress(StorageFullError):  # it shares its commit with others
-                await self.store.write(lambda t: None)
-            for _ in range(5):
-                await asyncio.sleep(0)
+        await still(self.store)
 
     async def passes(self, seconds: float) -> None:
         """Time passes, second by second, as the services' own tick expects it."""
