@@ -147,8 +147,11 @@ class IiiBackend:
         """The run is in this epoch now; refused is only who is in an earlier one."""
         run = self._runs.get(run_id)
         if run is not None and run.epoch < epoch:
-            error = _error(code, text)
-            run.loop.call_soon_threadsafe(run.listener.refused, error)
+            run.loop.call_soon_threadsafe(self._refuse_now, run_id, run, _error(code, text))
+
+    def _refuse_now(self, run_id: str, run: _Driven, error: BackendError) -> None:
+        if self._runs.get(run_id) is run:  # else it was opened again meanwhile
+            run.listener.refused(error)
 
     def _link_changed(self, is_open: bool) -> None:
         for run_id, run in list(self._runs.items()):
@@ -171,7 +174,7 @@ class IiiBackend:
             await self.connection.served(f"agentfx::driver::{self._driver}", self._clock)
             await self._ask("run::rejoin", message)
         except BackendError as error:
-            run.listener.refused(error)
+            self._refuse_now(run_id, run, error)
         except LinkLostError:
             return  # the next reconnect tries again
         else:

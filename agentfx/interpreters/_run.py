@@ -163,18 +163,22 @@ class RunDriver:
             case "ended":
                 return await self._recorded(opened, opened.state, opened.exit)
             case "attached":
-                self._attached = True
-                try:
-                    return await self._interrupted()
-                finally:
-                    self._attached = False
+                going_on = self._wait()
             case "new" | "resumed":
-                try:
-                    return await self._drive(opened)
-                except SupersededError:
-                    return None  # the next time it attaches
-                except RunEndedError:
-                    return None  # the next time it reads how
+                going_on = self._drive(opened)
+        try:
+            return await going_on
+        except SupersededError:
+            return None  # the next time it attaches
+        except RunEndedError:
+            return None  # the next time it reads how
+
+    async def _wait(self) -> AnyExit | None:
+        self._attached = True
+        try:
+            return await self._interrupted()
+        finally:
+            self._attached = False
 
     async def _drive(self, opened: OpenedRun) -> AnyExit:
         journal = Journal(self._backend, self.run_id, opened.epoch)

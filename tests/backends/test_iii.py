@@ -52,3 +52,14 @@ async def test_a_refusal_of_an_earlier_epoch_is_not_this_drivers(backend: IiiBac
     await asyncio.sleep(0)
     (refusal,) = driver.refusals
     assert isinstance(refusal, SupersededError)
+
+
+async def test_a_refusal_that_comes_once_the_run_is_opened_again_is_of_before(
+    backend: IiiBackend,
+) -> None:
+    driver, loop = Driver(), asyncio.get_running_loop()
+    backend._runs["r"] = _Driven(driver, loop, epoch=1)
+    await backend._hear({"superseded": [["r", 2]]})
+    backend._runs["r"] = _Driven(driver, loop)  # as when it opens the run to attach
+    await asyncio.sleep(0)
+    assert driver.refusals == []

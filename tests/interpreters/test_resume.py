@@ -20,14 +20,17 @@ from agentfx.interpreters import (
     RunEnd,
     RunEndedError,
     RunState,
+    SupersededError,
     TooManyStepsError,
 )
 from agentfx.interpreters._scope import STEP_LIMIT, Scope, StepCount
 from agentfx.jobs import Job
 from agentfx.testing import InMemoryBackend
 from tests.interpreters.clock import StepClock
+from tests.waiting import eventually
 
 ran: Counter[str] = Counter()
+going_on = asyncio.Event()
 
 
 class Boom(fx.Failure):
@@ -40,6 +43,13 @@ async def work(n: int) -> int:
     if n == 13:
         raise Boom(n=n)
     return n * 10
+
+
+@fx.task("resume::stays")
+async def stays(n: int) -> int:
+    ran["stays"] += 1
+    await going_on.wait()
+    return n
 
 
 @fx.task("resume::crash")
@@ -149,6 +159,23 @@ def test_a_driver_that_is_refused_after_its_end_has_ended_well() -> None:
     asyncio.run(ended_and_refused())
     gc.collect()
     assert said == []
+
+
+async def test_a_late_refusal_does_not_end_the_wait_of_who_is_attached() -> None:
+    backend, program = Mortal(), stays(1)
+    going_on.clear()
+    first = asyncio.ensure_future(_drive(backend, program))
+    await eventually(lambda: ran["stays"] == 1)
+    watcher = RunDriver(backend, "run", program, None, None, StepClock())
+    waiting = asyncio.ensure_future(watcher.run())
+    await eventually(lambda: watcher._attached)
+    refused = watcher._interrupt
+    watcher.refused(SupersededError("of an epoch before it attached"))
+    await eventually(lambda: watcher._interrupt is not refused and watcher._attached)
+    going_on.set()
+    assert await first == fx.Ok(1)
+    watcher.released()  # this backend tells nobody but the driver
+    assert await waiting == fx.Ok(1)
 
 
 async def test_a_value_without_a_json_form_comes_back_by_a_replay() -> None:
