@@ -1,5 +1,6 @@
 """The `agentfx` command, in this process: as from a terminal, without another interpreter."""
 
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +57,12 @@ class Command:
 
 
 def _status() -> int:
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
     except SystemExit as end:
         return int(end.code or 0)
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
