@@ -22,6 +22,7 @@ from agentfx.cli._app import (
     engine_of,
     run,
 )
+from agentfx.cli._output import shown_output
 from agentfx.cli._show import err, out, show
 from agentfx.interpreters import run_events, run_memory
 from agentfx.jobs import new_run_id
@@ -58,7 +59,10 @@ def run_program(
     async def go() -> Exit[Any, Any]:
         from agentfx.cluster import run_dist
 
-        async with engine_of(where, workers=workers, anew=workers > 0) as engine:
+        async with (
+            engine_of(where, workers=workers, anew=workers > 0) as engine,
+            shown_output(engine, chosen),
+        ):
             return await run_dist(effect, backend=engine, run_id=chosen, fresh=fresh)
 
     _finish(_driven(go, f"interrupted; to go on with it: {again}"), as_json=as_json)
@@ -83,7 +87,10 @@ def resume_run(
     async def go() -> Exit[Any, Any]:
         from agentfx.cluster import resume
 
-        async with engine_of(Where.of(url, token, home), workers=workers) as engine:
+        async with (
+            engine_of(Where.of(url, token, home), workers=workers) as engine,
+            shown_output(engine, run_id),
+        ):
             return await resume(run_id, effect, backend=engine)
 
     _finish(_driven(go, f"interrupted; to go on with it: {again}"), as_json=as_json)

@@ -310,6 +310,18 @@ class JobRows(Protocol):
         """
         ...
 
+    def output(self, run_no: int, after: int) -> tuple[int, list[list[Json]]]:
+        """What tasks of a run printed after an event, up to a size.
+
+        Returns:
+            The number of the event to go on after; and worker, job and text of each piece.
+        """
+        ...
+
+    def last_event(self) -> int:
+        """The number of the latest event, 0 if there is none."""
+        ...
+
     def counts(self) -> list[tuple[str, str, int]]:
         """Open and dead jobs by task: (task, state, count)."""
         ...

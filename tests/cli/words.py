@@ -2,6 +2,9 @@
 
 import asyncio
 import signal
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import agentfx as fx
@@ -55,3 +58,24 @@ def needs(text: str) -> fx.Effect[int, fx.Failure]:
 
 async def later() -> fx.Effect[int, fx.Failure]:
     return count("one")
+
+
+@fx.task("cli_words::say")
+async def say(word: str) -> int:
+    print(word, end="")  # noqa: T201 - as its users do
+    print(" \x1b[31mred\r\n\nand the rest", file=sys.stderr, end="")  # noqa: T201
+    return len(word)
+
+
+@fx.task("cli_words::say_and_wait")
+def say_and_wait(file: str) -> int:
+    """It prints, and waits until somebody makes the file."""
+    print("begun\npartly", end="")  # noqa: T201 - as its users do
+    while not Path(file).exists():
+        time.sleep(0.005)
+    print("ended")  # noqa: T201 - as its users do
+    return 1
+
+
+said = say.for_each(["one", "four"]).map(sum)
+said_then_defect = say("one").map(lambda n: n // 0)

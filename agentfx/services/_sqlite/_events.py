@@ -22,6 +22,10 @@ _RUN = (
     "SELECT id, CASE status WHEN 'running' THEN NULL ELSE "
     "(SELECT max(seq) FROM events WHERE run_no = no) END FROM runs WHERE no = ?"
 )
+_OUTPUT = (
+    "SELECT e.seq, j.id, e.fields FROM events e LEFT JOIN jobs j ON j.no = e.job_no "
+    "WHERE e.run_no = ? AND e.seq > ? AND e.type = 'output' ORDER BY e.seq"
+)
 _FROM_THE_END = "SELECT seq FROM events WHERE run_no = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
 _NEVER = 1 << 62
 PAGE_CHARACTERS = 4 * 1024 * 1024
@@ -41,6 +45,27 @@ def read_events(
         end = end if is_all else told[-1][0]
     others, _ = _page(connection, "", (0, after, end, 0, limit))
     return sorted([*told, *others], key=_number)[:limit] if others else told
+
+
+def read_output(
+    connection: sqlite3.Connection, run_no: int, after: int
+) -> tuple[int, list[list[Json]]]:
+    """See `JobRows.output`."""
+    pieces: list[list[Json]] = []
+    size = 0
+    for seq, job, fields in connection.execute(_OUTPUT, (run_no, after)):
+        told = orjson.loads(fields)
+        pieces.append([told["worker"], job, told["label"]])
+        size += len(fields)
+        if size > PAGE_CHARACTERS:
+            return seq, pieces
+    return max(after, last_event(connection)), pieces
+
+
+def last_event(connection: sqlite3.Connection) -> int:
+    """See `JobRows.last_event`."""
+    (last,) = connection.execute("SELECT max(seq) FROM events").fetchone()
+    return last or 0
 
 
 def _from_the_end(connection: sqlite3.Connection, run_no: int, number: int) -> int:

@@ -9,7 +9,7 @@ import orjson
 
 from agentfx.jobs import Job, LossKind
 from agentfx.services._run_rows import DeadRow, EventRow, OpenRow, Settled, SettledJob
-from agentfx.services._sqlite._events import read_events
+from agentfx.services._sqlite._events import last_event, read_events, read_output
 from agentfx.wire import Json
 
 _JOB = (
@@ -218,6 +218,14 @@ class SqliteJobs:
     ) -> list[list[Json]]:
         """See `JobRows.events`."""
         return read_events(self.connection, run_no, after, limit, whole)
+
+    def output(self, run_no: int, after: int) -> tuple[int, list[list[Json]]]:
+        """See `JobRows.output`."""
+        return read_output(self.connection, run_no, after)
+
+    def last_event(self) -> int:
+        """See `JobRows.last_event`."""
+        return last_event(self.connection)
 
     def counts(self) -> list[tuple[str, str, int]]:
         """See `JobRows.counts`."""

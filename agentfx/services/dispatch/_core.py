@@ -28,6 +28,7 @@ from agentfx.services._store import StorageFullError, Store, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch._outbox import Outbox
 from agentfx.services.dispatch._owner import JobOwner
+from agentfx.services.dispatch._signal import Signal
 from agentfx.wire import Json
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Core:
         self._run_of: dict[str, int] = {}
         # Jobs that were started while the store still writes them.
         self.unwritten: set[str] = set()
-        self._changed = asyncio.Event()
+        self.recorded, self.printed = Signal(), Signal()
         self._late: list[tuple[Sequence[Action], list[EventRow]]] = []
         # For jobs that no run waits for: called with the outcome, and whether it is an error.
         self.ended: dict[str, Callable[[str, bool], None]] = {}
@@ -371,16 +372,7 @@ class Core:
 
     def notify(self) -> None:
         """Wake whoever waits for events."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def change(self, seconds: float) -> None:
-        """Wait until something is recorded, or some seconds have passed."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
+        self.recorded.give()
 
 
 def exec_id(worker: str) -> str:

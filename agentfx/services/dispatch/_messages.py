@@ -251,6 +251,20 @@ class ReadEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOutput:
+    """What tasks of a run printed after an event; waits some seconds for it if there is none.
+
+    Attributes:
+        run: Its id; it may be one that begins later.
+        after: The number of an event, None for the latest.
+    """
+
+    run: str
+    after: Count | None = None
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class JobName:
     """A job."""
 

@@ -166,6 +166,7 @@ class Workers:
                 fields = {"worker": worker, "label": text}
                 rows.append(EventRow("output", core.clock.wall(), job=line.job, fields=fields))
         await core.durably(lambda t: t.jobs.record(rows))
+        core.printed.give()
 
     def _bounded(self, job: str, text: str) -> str:
         """As much of a text as is kept of a job's output."""

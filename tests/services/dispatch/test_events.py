@@ -6,7 +6,7 @@ import pytest
 
 from agentfx.jobs import EVENT_FIELDS, Told
 from agentfx.jobs._event import Event, EventType
-from agentfx.services._sqlite import _events
+from agentfx.services._sqlite import _events, _jobs
 from tests.services.dispatch.kit import TASK, Kit, job, jobs, later, start_of
 from tests.waiting import eventually
 
@@ -304,3 +304,59 @@ async def test_no_task_is_missing_for_good_while_workers_come_back_after_a_resta
     await worker.hello()
     answer = await kit.call("tasks::unserved", tasks=["a::b"])
     assert (answer["missing"], answer["settling"]) == ([], False)
+
+
+async def _printed(kit: Kit, **asked: Any) -> tuple[int, list[str]]:
+    """Where to go on, and what was printed."""
+    answer = await kit.call("run::output", run="r", **asked)
+    return answer["after"], [f"{worker}: {text}" for worker, _, text in answer["pieces"]]
+
+
+async def test_output_is_told_alone_and_from_now_on(kit: Kit) -> None:
+    worker, driver = await kit.worker("w1"), kit.driver()
+    now, _ = await _printed(kit)
+    assert await _printed(kit, after=now) == (now, [])  # there is no such run yet
+    await driver.open()
+    await driver.submit(job())
+    await eventually(lambda: worker.starts)
+    for text in ("a", "b"):
+        await worker.ask("worker::output", lines=[{"job": job().id, "text": text}])
+    last = (await kit.events())[-1]["seq"]
+    assert await _printed(kit, after=now) == (last, ["w1: a", "w1: b"])
+    assert await _printed(kit) == (last, [])
+
+
+async def test_who_waits_for_output_is_woken_by_nothing_else(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[int]()
+    read_output = _events.read_output
+
+    def count(*arguments: Any) -> Any:
+        looks.append(1)
+        return read_output(*arguments)
+
+    monkeypatch.setattr(_jobs, "read_output", count)
+    worker, driver = await kit.worker("w1"), kit.driver()
+    await driver.open()
+    waiting = later(_printed(kit, after=0, wait_seconds=5.0))
+    await eventually(lambda: looks)
+    await driver.submit(job())
+    await eventually(lambda: worker.starts)
+    assert len(looks) == 1
+    await worker.ask("worker::output", lines=[{"job": job().id, "text": "a"}])
+    assert (await waiting)[1] == ["w1: a"]
+    assert len(looks) == 2
+
+
+async def test_a_page_of_output_ends_early_too(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_events, "PAGE_CHARACTERS", 100)
+    worker, driver = await kit.worker("w1"), kit.driver()
+    await driver.open()
+    await driver.submit(job())
+    await eventually(lambda: worker.starts)
+    for letter in "abc":
+        await worker.ask("worker::output", lines=[{"job": job().id, "text": 30 * letter}])
+    after, first = await _printed(kit, after=0)
+    assert first == [f"w1: {30 * letter}" for letter in "ab"]
+    assert (await _printed(kit, after=after))[1] == [f"w1: {30 * 'c'}"]
