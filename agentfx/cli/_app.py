@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `--help` and `version` do 
 """
 
 import asyncio
+import re
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -39,6 +40,14 @@ HomeOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+_TYPED = (
+    (r"\bwith fresh=True", "with `agentfx run --fresh`"),
+    (r"\bGive tasks= the module", "Give --tasks the module"),
+    (r"\bresume\('(\S+)', program\)", r"`agentfx resume \1 MODULE:PROGRAM`"),
+)
+"""What errors suggest to who writes Python, and what it is called here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Which engine a command is for."""
@@ -60,6 +69,22 @@ class Where:
 
         return find_engine(self.url, self.token, self.home)
 
+    def running(self) -> "Found":
+        """The engine that runs.
+
+        Raises:
+            ClusterError: None is given, and none runs.
+        """
+        found = self.engine()
+        if found is None:
+            from agentfx.cluster import ClusterError
+
+            raise ClusterError(
+                f"no cluster runs in {self.home.path}, and III_URL is not set: start one with "
+                "`agentfx up`, or give --url"
+            )
+        return found
+
 
 @asynccontextmanager
 async def engine_of(
@@ -75,7 +100,7 @@ async def engine_of(
     Raises:
         ClusterError: None is given, none runs, and there is neither a store nor work for one.
     """
-    from agentfx.cluster import ClusterError, local, open_engine
+    from agentfx.cluster import local, open_engine
 
     found = where.engine()
     if found is not None:
@@ -84,10 +109,7 @@ async def engine_of(
             yield engine
         return
     if not anew and not where.home.store.exists():
-        raise ClusterError(
-            f"no engine: none runs in {where.home.path}, and III_URL is not set; start one with "
-            "`agentfx up`"
-        )
+        where.running()
     async with local(workers, home=str(where.home.path)) as cluster:
         say(f"engine: {cluster.url} (started for this command, store in {where.home.path})")
         yield cluster
@@ -132,13 +154,20 @@ def main() -> None:
     except _InterruptedError as error:
         _end(str(error), status=130)
     except AgentfxError as error:
-        _end(str(error))
+        _end(_for_a_terminal(str(error)))
     except Exception as error:
         said = said_by_us(error)
         if said is not None:
             _end(said)
         traceback.print_exception(without_own_frames(error))  # a defect in the user's program
         sys.exit(1)
+
+
+def _for_a_terminal(text: str) -> str:
+    """What an error says, with commands and options where it names Python."""
+    for python, typed in _TYPED:
+        text = re.sub(python, typed, text)
+    return text
 
 
 def _end(line: str, status: int = 1) -> Never:

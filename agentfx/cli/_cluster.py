@@ -127,12 +127,10 @@ def worker(
     home: HomeOption = None,
 ) -> None:
     """Run a worker on an engine, in the foreground; SIGTERM lets it finish what it runs."""
-    from agentfx.cluster import ClusterError, WorkerOptions, run_worker
+    from agentfx.cluster import WorkerOptions, run_worker
 
     where = Where.of(url, token, home)
-    found = where.engine()
-    if found is None:
-        raise ClusterError("no engine: give --url, set III_URL, or start one with `agentfx up`")
+    found = where.running()
     say(f"engine: {found.url} ({found.how})")
     options = WorkerOptions(
         name, found.url, found.token, slots, tasks or [],
@@ -146,7 +144,9 @@ def ps(
     url: Url = None, token: Token = None, home: HomeOption = None, as_json: AsJson = False
 ) -> None:
     """List workers, and what each runs now."""
-    rows = sorted(ask(Where.of(url, token, home), "workers::list", {}), key=_order)
+    where = Where.of(url, token, home)
+    where.running()  # else there is nobody to list
+    rows = sorted(ask(where, "workers::list", {}), key=_order)
     show(rows, ("label", "state", "pid", "host", "slots", "running", "tasks"), as_json=as_json)
 
 

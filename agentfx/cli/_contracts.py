@@ -27,7 +27,9 @@ def gen(
     """Write typed Python for every function in the registry that declares a contract."""
     from agentfx.contracts import GenError, write_module
 
-    registry = run(lambda: _registry(Where.of(url, token, home)))
+    where = Where.of(url, token, home)
+    where.running()  # else there are no workers whose functions could be written down
+    registry = run(lambda: _registry(where))
     if check:
         _check(out_file, registry)
         return

@@ -16,6 +16,7 @@ from agentfx.demos._stdlib import Summary, modules, program
 
 LEAST_MODULES = 400
 PICTURE_WIDTH = 100
+MAKEFILE = Path(fx.__file__).parent.parent / "Makefile"
 _DONE = ("job_done", "job_failed", "job_dead")
 
 
@@ -59,10 +60,7 @@ async def _fanout(out: Console) -> bool:
     else:
         out.print(f"failed: {dist.error!r}", style="red", markup=False)
     out.print(f"equal to the run in memory: {'yes' if same else 'NO'}", style="bold")
-    out.print("\nNext:")
-    out.print("  make lab                        notebooks with a live panel and a Kill button")
-    out.print("  .venv/bin/agentfx demo harness  an agent whose worker dies in mid-tool")
-    out.print("  .venv/bin/agentfx up            an engine and two workers for this folder")
+    _suggest(out)
     return same
 
 
@@ -84,6 +82,23 @@ async def _on_two_workers(
             if killing is not None:
                 await killing
             return await started.result(), seen
+
+
+def _suggest(out: Console) -> None:
+    """What to try next, as it is called in a clone, or where the package was installed."""
+    if MAKEFILE.is_file():
+        agentfx, notebook = ".venv/bin/agentfx", ("make lab", "notebooks with")
+    else:
+        agentfx, notebook = "agentfx", ("%load_ext agentfx", "in a notebook:")
+    steps = (
+        (notebook[0], f"{notebook[1]} a live panel and a Kill button"),
+        (f"{agentfx} demo harness", "an agent whose worker dies in mid-tool"),
+        (f"{agentfx} up", "an engine and two workers for this folder"),
+    )
+    width = max(len(command) for command, _ in steps)
+    out.print("\nNext:")
+    for command, what in steps:
+        out.print(f"  {command:<{width}}  {what}")
 
 
 def _done(events: Iterable[fx.Event]) -> int:

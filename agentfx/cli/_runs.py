@@ -226,4 +226,6 @@ def _finish(exit_: Exit[Any, Any], *, as_json: bool) -> None:
         out.print(text, soft_wrap=True)
     else:
         err.print(f"failed: {exit_.error!r}", style="red", soft_wrap=True)
+        for note in getattr(exit_.error, "__notes__", ()):  # where in a task it happened
+            err.print(note.rstrip(), soft_wrap=True)
     raise typer.Exit(2)

@@ -68,6 +68,18 @@ def test_completion_knows_the_commands() -> None:
     assert sorted(ran.stdout.split()) == ["demo", "dlq", "doctor", "down"]
 
 
+@pytest.mark.parametrize("command", ["ps", "gen", "worker --name w1", "harness --name w1"])
+def test_what_only_a_cluster_can_answer_needs_one(
+    agentfx: Command, tmp_path: Path, command: str
+) -> None:
+    said = agentfx.refused(*command.split())
+    assert said == (
+        f"no cluster runs in {tmp_path}/.agentfx, and III_URL is not set: start one with "
+        "`agentfx up`, or give --url"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", LISTINGS)
 def test_listings_are_tables_or_json(agentfx: Command, shared_home: Path, command: str) -> None:

@@ -93,8 +93,34 @@ def test_ctrl_c_says_how_to_go_on(agentfx: Command, shared_home: Path) -> None:
 
 
 def test_where_nothing_is_on_record_no_engine_is_started(agentfx: Command, tmp_path: Path) -> None:
-    assert agentfx.refused("resume", "r1").startswith("no engine: none runs in ")
+    assert agentfx.refused("resume", "r1").startswith("no cluster runs in ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_errors_suggest_can_be_typed(agentfx: Command, shared_home: Path) -> None:
+    here = ("--home", str(shared_home))
+    assert agentfx("run", f"{WORDS}:total", "--run-id", "typed", *here).out == "5\n"
+    assert agentfx.refused("run", f"{WORDS}:talks", "--run-id", "typed", *here) == (
+        "run typed belongs to another program: give a new run id, or start it over with "
+        "`agentfx run --fresh`"
+    )
+    fresh = ("run", f"{WORDS}:talks", "--run-id", "typed", "--fresh", *here)
+    assert agentfx(*fresh).out == "1\n"
+    assert agentfx("run", f"{WORDS}:unnamed", "--run-id", "unnamed", *here).out == "1\n"
+    assert agentfx.refused("resume", "unnamed", *here) == (
+        "only its notebook or script has the program of run unnamed: give it, "
+        "`agentfx resume unnamed MODULE:PROGRAM`"
+    )
+
+
+@pytest.mark.slow
+def test_a_crash_is_shown_with_its_place_in_the_task(agentfx: Command, shared_home: Path) -> None:
+    said = agentfx("run", f"{WORDS}:crashes", "--home", str(shared_home))
+    assert said.status == 2
+    assert said.lines[0].startswith("failed: TaskError(task='cli_words::crash', reason='crashed'")
+    assert said.lines[1:3] == ["in the worker:", "Traceback (most recent call last):"]
+    assert said.lines[-1] == "ZeroDivisionError: integer division or modulo by zero"
 
 
 def test_a_defect_names_its_step_and_shows_the_users_frames_alone(agentfx: Command) -> None:

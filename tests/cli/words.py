@@ -38,6 +38,11 @@ def talkative(count: int) -> int:
     return count
 
 
+@fx.task("cli_words::crash")
+async def crash(n: int) -> int:
+    return n // 0
+
+
 total = count.for_each(["the quick", "brown fox", "jumps"]).map(sum)
 empty = count("")
 defect = count("a").map(lambda n: n // 0)
@@ -46,6 +51,11 @@ three = 3
 interrupted = fx.attempt(stopped)
 talks = count("a").map(talkative)
 no_number = fx.succeed(float("nan"))
+
+
+def unnamed() -> fx.Effect[int, fx.Failure]:
+    """A program that has no name itself."""
+    return count("a").map(abs)
 
 
 def made() -> fx.Effect[int, fx.Failure]:
@@ -77,5 +87,6 @@ def say_and_wait(file: str) -> int:
     return 1
 
 
+crashes = crash(1)
 said = say.for_each(["one", "four"]).map(sum)
 said_then_defect = say("one").map(lambda n: n // 0)
