@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from agentfx._clock import Clock, SystemClock
+from agentfx._errors import AgentfxError
 from agentfx.algebra import AnyTask, failure_schemas
 from agentfx.backends import CallError, Connection, LinkLostError
 from agentfx.cluster._bundle import BundleError, load_bundle, tasks_of
@@ -42,6 +43,10 @@ def run_worker(options: WorkerOptions) -> int:
     return asyncio.run(_Worker(options, SystemClock(), outputs).run())
 
 
+class LabelTakenError(AgentfxError):
+    """The engine has a worker of this label."""
+
+
 class _Worker:
     """Everything of one worker; runs on the main thread's loop, beside the SDK's."""
 
@@ -52,6 +57,7 @@ class _Worker:
         self._generation = 0
         self._draining = False
         self._leave = asyncio.Event()
+        self._refusal: str | None = None
         self._brought: dict[str, AnyTask] = {}
         self._loaded: dict[str, AnyTask] = {}
         self._bundles: dict[str, dict[str, AnyTask]] = {}
@@ -80,6 +86,8 @@ class _Worker:
         for task in (*beside, *leaving):
             task.cancel()
         await self._connection.close()
+        if self._refusal is not None:
+            raise LabelTakenError(self._refusal)
         return status
 
     @property
@@ -124,7 +132,11 @@ class _Worker:
                 answer = await self._connection.call("agentfx::worker::hello", self._greeting())
             except LinkLostError:
                 return  # the next reconnect says hello
-            except CallError:
+            except CallError as error:
+                if error.code == "label_taken" and not self._generation:
+                    self._refusal = error.message
+                    self._leave.set()
+                    return
                 await self._clock.sleep(0.05)  # the services are not there yet
                 continue
             self._generation = max(self._generation, answer["gen"])

@@ -19,6 +19,7 @@ from agentfx.cluster._restarts import delay_seconds, failures_after
 STOP_SECONDS = 35.0
 """How long a worker that is asked to stop may finish what it runs."""
 END_SECONDS = 2.0
+ASK_SECONDS = 0.5
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +103,7 @@ class WorkerKeeper:
         await end([worker.child for worker in self._workers.values()], END_SECONDS)
 
     async def _start(self, user: User, request: dict[str, Any]) -> str:
-        label = request.get("label") or self._next_label()
+        label = request.get("label") or await self._next_label()
         known = self._workers.get(label)
         if known is not None and not known.child.ended.done():
             raise ControlError(f"there is a worker {label} already: give another name")
@@ -134,12 +135,25 @@ class WorkerKeeper:
         )
         await self._keep(options, user)
 
-    def _next_label(self) -> str:
+    async def _next_label(self) -> str:
+        others = await self._others()
         while True:
             self._labels += 1
             label = f"w{self._labels}"
-            if label not in self._workers:
+            if label not in self._workers and label not in others:
                 return label
+
+    async def _others(self) -> set[str]:
+        """Labels of the engine's workers: some may have been started by hand."""
+        if self._core.connection is None:
+            return set()
+        try:
+            rows = await self._core.connection.call(
+                "agentfx::workers::list", {}, timeout_seconds=ASK_SECONDS
+            )
+        except (CallError, LinkLostError):
+            return set()  # who takes one that is taken is told so
+        return {row["label"] for row in rows if row["state"] != "away"}
 
     async def _keep(self, options: WorkerOptions | ForeignOptions, owner: User | None) -> None:
         child = await self._fork(options)
@@ -183,7 +197,7 @@ class WorkerKeeper:
         if self._core.connection is not None:
             with suppress(CallError, LinkLostError):
                 await self._core.connection.call(
-                    "agentfx::worker::kill_asked", {"worker": label}, timeout_seconds=0.5
+                    "agentfx::worker::kill_asked", {"worker": label}, timeout_seconds=ASK_SECONDS
                 )
         worker.child.kill()
         await worker.child.status()

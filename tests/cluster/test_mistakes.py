@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import signal
 import socket
 import sqlite3
@@ -59,7 +60,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
 @pytest.mark.parametrize("command", ["ps", "runs", "cancel r", "worker --name w1"])
 def test_no_engine(agentfx: Command, command: str) -> None:
     line = agentfx.refused(*command.split())
-    assert line.startswith("no engine")
+    assert line.startswith("no cluster runs in ")
     assert "`agentfx up`" in line
 
 
@@ -236,6 +237,28 @@ async def test_a_worker_of_a_label_that_there_is(cluster: fx.Cluster) -> None:
         await cluster.spawn("w1")
     with pytest.raises(ControlError, match="there is no worker w9; there are: w1, w2"):
         await cluster.kill("w9")
+
+
+async def test_a_label_that_another_worker_of_the_engine_has(alone: Alone, tmp_path: Path) -> None:
+    def cluster(home: str) -> fx.local:
+        return fx.local(1, url=alone.url, token=alone.token, home=str(tmp_path / home))
+
+    async with cluster("one") as one, cluster("two") as two:
+        (pid,) = (await one.processes()).values()
+        assert set(await two.processes()) == {"w2"}
+        ran = await asyncio.to_thread(_run, "worker", "--name", "w1", *alone.options)
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert ran.stderr.splitlines()[1:] == [
+            f"agentfx: there is a worker w1 already (process {pid} on {platform.node()}): give "
+            "another name, such as w3"
+        ]
+        assert {row["pid"] for row in await one.workers() if row["label"] == "w1"} == {pid}
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agentfx", *arguments], capture_output=True, text=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import count
 
 from agentfx.jobs import Worker, delivery_of
 from agentfx.services._host import FunctionError
@@ -55,6 +56,8 @@ class Workers:
         core, now = self._core, self._core.clock.monotonic()
         if caller is None:
             raise FunctionError("FORBIDDEN", "a worker says hello over its own connection")
+        if message.worker not in self._roster and not message.held:
+            self._refuse_taken(message.label)
         self._links[caller] = message.worker
         core.labels[message.worker] = message.label
         core.closed_at.pop(message.worker, None)
@@ -76,6 +79,29 @@ class Workers:
             event = self._event("worker_joined", row)
             await core.durably(lambda t: _join(t, row, event))
         return {"gen": core.generation}
+
+    def _refuse_taken(self, label: str) -> None:
+        """Refuse a second worker of one label: by it they are watched, stopped and killed.
+
+        Raises:
+            FunctionError: `label_taken`.
+        """
+        labels = {row.label for row in self._roster.values()}
+        for row in self._roster.values():
+            if row.label == label and self._is_there(row):
+                free = next(name for n in count(1) if (name := f"w{n}") not in labels)
+                raise FunctionError(
+                    "label_taken",
+                    f"there is a worker {label} already (process {row.pid} on {row.host}): give "
+                    f"another name, such as {free}",
+                )
+
+    def _is_there(self, row: RosterRow) -> bool:
+        ended = self._process_ended(row)
+        if ended is not None:
+            return not ended
+        worker = self._core.dispatch.workers.get(row.id)
+        return worker is not None and worker.link == "up"
 
     async def brings(self, message: Brings, caller: str | None) -> Json:
         """A worker has loaded a driver's code: its tasks can be called by their ids now."""

@@ -1,0 +1,55 @@
+"""A label is of one worker at a time: by it workers are watched, stopped and killed."""
+
+import pytest
+
+from agentfx.services._host import FunctionError
+from tests.services.dispatch.kit import DONE, Kit, Worker, job, running, start_of
+
+
+async def _refused(kit: Kit, label: str) -> str:
+    with pytest.raises(FunctionError) as error:
+        await kit.worker(label)
+    assert error.value.code == "label_taken"
+    return error.value.message
+
+
+async def test_a_second_worker_of_a_label_is_refused_and_nothing_is_lost(kit: Kit) -> None:
+    (one, _), driver = await running(kit)
+    said = await _refused(kit, "w1")
+    assert said == (
+        f"there is a worker w1 already (process {one.number} on here): give another name, "
+        "such as w3"
+    )
+    assert {row["id"] for row in await kit.call("workers::list")} == {one.id, "w2.2"}
+    await one.end(start_of(job()))
+    assert await driver.settled() == {job().id: DONE}
+
+
+async def test_the_label_of_a_dead_worker_is_free_at_once(kit: Kit) -> None:
+    one = await kit.worker("w1")
+    kit.dead.add(one.number)  # its link is still open
+    await kit.worker("w1")
+
+
+async def test_a_silent_worker_keeps_its_label(kit: Kit) -> None:
+    one = await kit.worker("w1")
+    one.cut()
+    await _refused(kit, "w1")
+    await one.hello()
+
+
+async def test_the_label_of_a_worker_elsewhere_is_free_when_its_link_has_closed(kit: Kit) -> None:
+    one = await kit.worker("w1")
+    kit.elsewhere.add(one.number)
+    await _refused(kit, "w1")
+    one.cut()
+    await kit.worker("w1")
+
+
+async def test_who_comes_back_with_jobs_is_never_refused(kit: Kit) -> None:
+    one = await kit.worker("w1")
+    stranger = Worker(kit, "w1", 4, ())
+    stranger.running["x#1/1"] = {"id": "x#1"}
+    await stranger.hello()
+    rows = await kit.call("workers::list")
+    assert {row["id"] for row in rows} == {one.id, stranger.id}
