@@ -772,7 +772,8 @@ function about(row, state, over) {
     for (const name of ["done", "running", "waiting", "failed", "caught", "dead", "cancelled"])
       if (counts[name]) parts.push(name === "dead" ? plural(counts[name], "dead letter") : `${counts[name].toLocaleString("en")} ${word(name)}`);
     if (row.again) parts.push(`${row.again.toLocaleString("en")} took another try`);
-    if (row.kind === "fan_out" && begun < (row.count ?? 0) && !over) parts.push(`${((row.count ?? 0) - begun).toLocaleString("en")} to come`);
+    const goesOn = ["planned", "waiting", "running", "blocked"].includes(state) && !over;
+    if (row.kind === "fan_out" && begun < (row.count ?? 0) && goesOn) parts.push(`${((row.count ?? 0) - begun).toLocaleString("en")} to come`);
     return parts.join(" · ");
   }
   if (state === "planned") parts.push(over ? "not reached" : "");

@@ -259,7 +259,8 @@ class DistLeaves:
         if isinstance(exit_, Ok):
             return exit_
         # Which item failed is on record before anybody acts on it.
-        return _failed(await self._journal.put(step.path, what, _failure_text(exit_)))
+        line, text = failure_line(exit_), _failure_text(exit_)
+        return _failed(await self._journal.put(step.path, what, text, line))
 
     def opened(self, step: Step) -> None:
         """See `Leaves.opened`."""

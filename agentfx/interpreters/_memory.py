@@ -184,7 +184,11 @@ class _Memory:
             count=len(node.items),
             task=getattr(node.f, "id", None),
         )
-        return await run_window(FanOut(len(node.items), node.concurrency), item)
+        exit_ = await run_window(FanOut(len(node.items), node.concurrency), item)
+        if isinstance(exit_, Err):
+            error = failure_line(exit_)
+            self._events.emit("step_done", path=step.path, label=step.label, error=error)
+        return exit_
 
     def opened(self, step: Step) -> None:
         """See `Leaves.opened`."""

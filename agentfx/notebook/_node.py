@@ -62,6 +62,9 @@ class Node:
         tried_again: A leaf is counted among those that needed another try.
         text: What the program says of it.
         rank: Its place among its parent's children.
+        place: Of a finalizer that was planned: the step it stands after, and what is said of it.
+        waits: It is a pause, of which no event tells.
+        finalizes: It runs however the steps before it end, and has a smaller number than they.
         counted: State of a leaf as everything around it counts it.
         begun: Something was heard of it.
         shown: Its row is in the table.
@@ -79,6 +82,9 @@ class Node:
     count: int | None = None
     text: str | None = None
     rank: int = 0
+    place: Row | None = None
+    waits: bool = False
+    finalizes: bool = False
     own: State = "planned"
     counted: State = "planned"
     tries: int = 1
@@ -131,6 +137,12 @@ class Node:
         if self.in_item() and self.children:
             return self.children[-1].state
         return "done" if self.closed else "running"
+
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended well, before a later step has begun."""
+        if self.kind == "fan_out":
+            return self.count is not None and self.inside.counts.get("done") == self.count
+        return self.is_leaf and self.own == "done"
 
     def in_item(self) -> bool:
         """Whether it is an item of a fan-out, or stands in one."""
@@ -186,7 +198,7 @@ class Node:
             "kind": self.kind, "state": self.state, "parent": parent, "index": self.index,
             "label": self.label, "task": self.task, "text": self.text, "count": self.count,
             "worker": self.worker, "ms": self.ms, "error": self.error, "kept": self.kept or None,
-            "tries": self.tries if self.tries > 1 else None,
+            "tries": self.tries if self.tries > 1 else None, **(self.place or {}),
         }  # fmt: skip
         if not self.is_leaf:
             row["counts"] = {state: n for state, n in self.inside.counts.items() if n} or None

@@ -30,7 +30,7 @@ from agentfx.algebra import (
 from agentfx.cluster import is_program
 from agentfx.notebook._log import plain
 from agentfx.notebook._tables import Tables
-from agentfx.notebook._tree import Tree
+from agentfx.notebook._tree import Planned, Tree
 
 MOST_LINKS = 60
 """Of a longer chain, the ends are shown."""
@@ -54,6 +54,8 @@ class Stage:
         task: Id of the task it calls.
         inner: What stands inside.
         holds: Whether something will, also where it is not known before it runs.
+        waits: Whether it is a pause.
+        finalizes: Whether it runs however the stages before it end.
     """
 
     text: str
@@ -64,6 +66,8 @@ class Stage:
     task: str | None = None
     inner: "tuple[Stage, ...]" = ()
     holds: bool = False
+    waits: bool = False
+    finalizes: bool = False
 
 
 class _Numbers:
@@ -98,16 +102,16 @@ def _stages(program: AnyEffect, numbers: _Numbers, depth: int) -> tuple[Stage, .
         return (Stage("…"),)
     links, first = _links(program)
     label, links = _own_label(first, links)
-    for link in links:
-        if isinstance(link, Ensuring):  # its finalizer's number is given before the body's
-            numbers.step()
+    # Numbers of finalizers are given before the body's, the outermost one's first.
+    ends = [numbers.step() for link in links if isinstance(link, Ensuring)]
     stages = [_head(first, label, numbers, depth)]
     hidden = len(links) - MOST_LINKS
     for number, link in enumerate(links):
         if hidden > 0 and number == MOST_LINKS // 2:
             stages.append(Stage(f"… {hidden:,} more …"))
         shown = hidden <= 0 or not MOST_LINKS // 2 <= number < MOST_LINKS // 2 + hidden
-        stages += _link(link, numbers, depth, shown=shown)
+        end = ends.pop() if isinstance(link, Ensuring) else None
+        stages += _link(link, numbers, depth, end=end, shown=shown)
     return tuple(stages)
 
 
@@ -175,7 +179,7 @@ def _head(first: Any, label: str | None, numbers: _Numbers, depth: int) -> Stage
             numbers.lose_track()
             return Stage(text, note=LATER)
         case Use() | Attempt() | Sleep() | DirectCall():
-            return Stage(text, numbers.step(), label)
+            return Stage(text, numbers.step(), label, waits=isinstance(first, Sleep))
         case _:
             return Stage(text)
 
@@ -187,7 +191,7 @@ def _fan_out(node: ForEach[Any, Any, Any], stage: Stage) -> Stage:
     return replace(stage, note=f"{note}; {LATER}")
 
 
-def _link(link: Any, numbers: _Numbers, depth: int, *, shown: bool) -> list[Stage]:
+def _link(link: Any, numbers: _Numbers, depth: int, *, end: str | None, shown: bool) -> list[Stage]:
     text = plain(link.text()) if shown else ""
     stage: list[Stage] = []
     match link:
@@ -199,7 +203,7 @@ def _link(link: Any, numbers: _Numbers, depth: int, *, shown: bool) -> list[Stag
             second = _stages(link.second, numbers, depth + 1)
             stage = [Stage(".zip"), *second]
         case Ensuring():
-            stage = [Stage(text, note="however it ends")]
+            stage = [Stage(text, end, note="however it ends", holds=True, finalizes=True)]
         case Named() | NamedCall() | Provide():
             stage = [Stage(text)]
         case _:
@@ -215,19 +219,24 @@ def plan(stages: Iterable[Stage], tree: Tree, tables: Tables) -> None:
 def _plan(stages: Iterable[Stage], parent: str, tree: Tree, tables: Tables) -> None:
     after, number = "", 0
     for stage in stages:
-        if stage.path is not None:
-            task, holds = stage.task, stage.holds or bool(stage.inner)
-            tree.planned(stage.path, label=stage.label or _group_label(stage), task=task,
-                         count=stage.count, text=stage.text, holds=holds)  # fmt: skip
+        if stage.path is not None and not stage.finalizes:
+            tree.planned(_node(stage, stage.path))
             _plan(stage.inner, stage.path, tree, tables)
             after, number = stage.path, 0
             continue
         number += 1
-        row = {"text": stage.text, "after": after, "number": number, "note": stage.note,
-               "parent": parent}  # fmt: skip
+        place = {"after": after, "number": number, "note": stage.note}
+        if stage.path is not None:
+            tree.planned(_node(stage, stage.path, place))
+            continue
+        row = {"text": stage.text, "parent": parent, **place}
         key = f"{parent}>{after}+{number}"
         tables.put("stages", key, {name: value for name, value in row.items() if value})
 
 
-def _group_label(stage: Stage) -> str | None:
-    return stage.text if stage.inner else None
+def _node(stage: Stage, path: str, place: dict[str, Any] | None = None) -> Planned:
+    label = stage.label or (stage.text if stage.inner else None)
+    return Planned(
+        path, stage.text, label, stage.task, stage.count, place,
+        holds=stage.holds or bool(stage.inner), waits=stage.waits, finalizes=stage.finalizes,
+    )  # fmt: skip

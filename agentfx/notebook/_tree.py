@@ -1,11 +1,13 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from agentfx.jobs import Told
 from agentfx.jobs._event import readable
 from agentfx.notebook._node import Kind, Node, State
-from agentfx.notebook._tables import Tables
+from agentfx.notebook._tables import Row, Tables
 
 SHOWN_ITEMS = 24
 """A fan-out of more items shows them by the page, where somebody opened one."""
@@ -14,6 +16,9 @@ SHOWN_STEPS = 2_000
 """A sequence of more steps shows its latest."""
 ERROR_CHARACTERS = 500
 REFUSED = "its input was refused"
+NO_JOB = "without a job"
+FINALIZER = "/end"
+"""What stands in a finalizer has paths such as `1/end/1`."""
 
 _JOB_STATES: dict[str, State] = {
     "job_queued": "waiting",
@@ -29,6 +34,29 @@ _JOB_STATES: dict[str, State] = {
 JOB_EVENTS = frozenset(_JOB_STATES)
 _REFUSALS = ("ContractViolation(", "TaskError(")
 """Failures of a call whose input is refused: there is no job, so no event tells of them."""
+_CALLED = re.compile(r"\w+\(task='([^']+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step that a program will come to.
+
+    Attributes:
+        holds: Whether others stand in it.
+        waits: See `Node`.
+        finalizes: See `Node`.
+        place: See `Node`.
+    """
+
+    path: str
+    text: str
+    label: str | None
+    task: str | None
+    count: int | None
+    place: Row | None
+    holds: bool
+    waits: bool
+    finalizes: bool
 
 
 class Tree:
@@ -47,8 +75,13 @@ class Tree:
         self._hidden = 0
         self._fan_outs: dict[str, Node] = {}
         self._planned: list[Node] = []
+        self._goes_on = False
 
     # Events
+
+    def begin(self) -> None:
+        """The run begins."""
+        self._goes_on = True
 
     def job(self, event: Told) -> None:
         """A job changed its state."""
@@ -64,7 +97,7 @@ class Tree:
         kind = event.type
         node.worker = event.worker or node.worker
         node.ms = event.ms if kind in ("job_done", "job_failed") else None
-        node.error = event.error and event.error[:ERROR_CHARACTERS]
+        node.error = event.error and _cut(event.error)
         node.own, node.kept = _JOB_STATES[kind], False
         tries = (event.attempt or 1) + (event.delivery or 1) - 1
         if tries > node.tries:
@@ -90,10 +123,12 @@ class Tree:
         if node.is_leaf:
             node.ms = event.ms
             node.text = node.text or readable(event.label)
-            node.error = event.error and event.error[:ERROR_CHARACTERS]
+            node.error = event.error and _cut(event.error)
             self._set(node, "failed" if event.error else "done", 1)
         else:  # a fan-out records its failure, a timeout how it ended
-            node.ended_as = "failed" if node.kind == "fan_out" else None
+            if node.kind == "fan_out":
+                node.ended_as, node.error = "failed", event.error and _cut(event.error)
+                self._refuse_item(node)
             self._close(node)
 
     def attached(self) -> None:
@@ -102,6 +137,7 @@ class Tree:
             node.ended_as = None  # a job in it was redriven, or its failure would stand
             self._touch(node)
         self._blamed.clear()
+        self._goes_on = True
         self._settle()
         for node in self._nodes.values():
             if node.keep():
@@ -110,44 +146,91 @@ class Tree:
     def ended(self, *, well: bool = False) -> None:
         """The run has ended; if it ended well, each failure in it was caught."""
         self._settle()
+        self._goes_on = False
         for scope in [self.root, *self._nodes.values()]:
             if scope.begun and scope.kind == "scope":
                 self._reach(scope.children, well=well)
-        for node in self._nodes.values():
+        for node in list(self._nodes.values()):
+            if node.kind == "fan_out" and well:
+                self._pass_items(node)
             node.closed = True
             self._dirty[node.path] = node
         if well:
             self._catch(self.root)
 
     def _reach(self, steps: Sequence[Node], *, well: bool) -> None:
-        """See which planned steps were reached, though no event tells of them.
+        """See how far a sequence came, now that the run has ended.
 
-        These are pauses, and calls whose input was refused. A step that comes before one that was
-        heard of was reached; and where all went well, so was the one after it.
+        Where all went well, steps after the last one that was heard of were reached, up to a call
+        whose input was refused: of such calls, and of pauses, no event tells.
         """
-        heard = max((n for n, step in enumerate(steps) if step.begun), default=-1)
+        heard = -1
         for number, step in enumerate(steps):
-            if step.begun:
-                if number == heard and step.state in ("failed", "caught"):
-                    return
-            elif number > heard and not (well and step.is_leaf):
+            if step.waits and step.own == "running":
+                self._set(step, "done" if well else "cancelled", 1)
+            if step.begun and not step.finalizes:
+                heard = number
+        if not well or (heard >= 0 and steps[heard].state in ("failed", "caught")):
+            return
+        for step in steps[heard + 1 :]:
+            if step.finalizes:
+                continue
+            if not step.is_leaf or self._reached(step) == "caught":
                 return
-            elif step.is_leaf:
-                step.begun, refused = True, step.task is not None
-                step.error = REFUSED if refused else None
-                self._set(step, "caught" if refused else "done", 1)
-                if refused and number > heard:
-                    return
+
+    def _reached(self, step: Node) -> State:
+        """The run came past a step that no event tells of: a pause, or a call that was refused."""
+        step.begun, refused = True, step.task is not None
+        step.error = REFUSED if refused else None
+        self._set(step, "caught" if refused else "done", 1)
+        return step.own
+
+    def _refuse_item(self, fan_out: Node) -> None:
+        """A fan-out failed; was it an item whose input was refused, of which no event tells?
+
+        Items begin in order, and the failure of the lowest one counts.
+        """
+        if fan_out.task is None or not (fan_out.error or "").startswith(_REFUSALS):
+            return
+        heard = {child.index: child.own for child in fan_out.children}
+        ended = ("failed", "dead", None)
+        index = next(n for n in range(fan_out.count or 1) if heard.get(n) in ended)
+        if index not in heard:
+            self._refuse(f"{fan_out.path}/{index}", fan_out.error)
+
+    def _refuse(self, path: str, error: str | None) -> None:
+        node = self._at(path, "job")
+        called = _CALLED.match(error or "")
+        node.task = node.task or (called[1] if called else None)
+        node.error = error or REFUSED
+        self._set(node, "failed", 1)
+
+    def _pass_items(self, fan_out: Node) -> None:
+        """The run has ended well, and so have items that had no job, such as one that was refused.
+
+        One that was cut off from outside leaves items behind that did not end.
+        """
+        count = fan_out.count or 0
+        if len(fan_out.children) >= count or fan_out.task is not None or fan_out.ended_as:
+            return
+        self._settle()
+        if any(fan_out.inside.counts.get(state) for state in ("running", "waiting", "cancelled")):
+            return
+        heard = {child.index for child in fan_out.children}
+        for index in range(count):
+            if index not in heard:
+                node = self._at(f"{fan_out.path}/{index}", "step")
+                node.text = NO_JOB
+                self._set(node, "done", 1)
 
     def blame(self, path: str, error: str | None) -> None:
         """The run has ended by a failure at a step."""
         node = self._nodes.get(path)
         unheard = node is None or (node.is_leaf and node.own == "planned")
         if unheard and error is not None and error.startswith(_REFUSALS):
-            node = self._at(path, "job")
-            node.task = node.task or (node.parent.task if node.parent is not None else None)
-            node.error = error[:ERROR_CHARACTERS]
-            self._set(node, "failed", 1)
+            self._refuse(path, _cut(error))
+        elif node is not None and node.waits and node.own == "cancelled":
+            self._set(node, "done", 1)  # the program gave up after it
         for scope in self._nodes.values():
             if f"{path}/".startswith(f"{scope.path}/") and not scope.is_leaf:
                 scope.ended_as = "failed"
@@ -179,17 +262,16 @@ class Tree:
 
     # Nodes
 
-    def planned(
-        self, path: str, *, text: str, label: str | None, task: str | None, count: int | None,
-        holds: bool,
-    ) -> None:  # fmt: skip
+    def planned(self, step: Planned) -> None:
         """A step that the program will come to."""
-        kind: Kind = "fan_out" if count is not None else "scope" if holds else "step"
-        node = self._add(path, kind if task is None or count is not None else "job")
-        node.text, node.label, node.task, node.count = text, label, task, count
+        count = step.count
+        kind: Kind = "fan_out" if count is not None else "scope" if step.holds else "step"
+        node = self._add(step.path, kind if step.task is None or count is not None else "job")
+        node.text, node.label, node.task, node.count = step.text, step.label, step.task, count
+        node.place, node.waits, node.finalizes = step.place, step.waits, step.finalizes
         if count is not None:
             node.lay_out(count)
-            self._fan_outs[path] = node
+            self._fan_outs[step.path] = node
         elif node.is_leaf:
             self._planned.append(node)
 
@@ -212,17 +294,26 @@ class Tree:
             scope = node.parent
             if scope is not None:
                 self._begin(scope)
-                if scope.kind != "fan_out" and node.rank:
-                    self._pass(scope.children[node.rank - 1], node)
+                if scope.kind != "fan_out":
+                    self._pass(scope.children, node)
         return node
 
-    def _pass(self, before: Node, node: Node) -> None:
-        """A step of a sequence has begun after another one."""
-        self._close(before)
-        # Elsewhere than at the top, steps with numbers may be items of a stream, side by side;
-        # a smaller number is a finalizer's, which also runs after a failure.
-        if node.parent is self.root and _number(before) < _number(node):
-            self._catch(before)
+    def _pass(self, steps: Sequence[Node], node: Node) -> None:
+        """A step of a sequence has begun: what of the steps before it nobody told?"""
+        for rank in range(node.rank - 1, -1, -1):
+            before = steps[rank]
+            # A finalizer has a smaller number than the steps before it, and runs after a failure.
+            earlier = _number(before) < _number(node)
+            if not before.begun or (before.waits and before.own != "done"):
+                if earlier and before.is_leaf:
+                    self._reached(before)
+                continue
+            self._close(before)
+            # Elsewhere than at the top, steps with numbers may be items of a stream, side by side.
+            if earlier and node.parent is self.root:
+                self._catch(before)
+            if not before.finalizes:
+                return
 
     def _begin(self, scope: Node) -> None:
         if not scope.begun and scope.path:
@@ -230,10 +321,15 @@ class Tree:
 
     def _parent(self, path: str) -> Node:
         """The scope that a path stands in; scopes that nothing was heard of are made."""
-        above = path.rpartition("/")[0]
-        if not above:
+        inside = path.rpartition("/")[0]
+        if not inside:
             return self.root
-        return self._nodes.get(above) or self._add(above, "scope")
+        above = inside.removesuffix(FINALIZER)
+        scope = self._nodes.get(above) or self._add(above, "scope")
+        if above != inside and not scope.finalizes:
+            scope.finalizes, scope.text = True, "finalizer"
+            self._touch(scope)
+        return scope
 
     def _close(self, node: Node) -> None:
         if node.begun and not node.closed:
@@ -258,6 +354,8 @@ class Tree:
         for node in self._dirty.values():
             if node.own != node.counted or node.tries > 1:
                 node.count_in()
+        if self._goes_on:
+            self._begin_pauses()
         climbed: set[str] = set()
         for node in list(self._dirty.values()):
             while node.parent is not None and node.path not in climbed:
@@ -266,6 +364,19 @@ class Tree:
                 if scope.kind == "fan_out" and node.index is not None:
                     scope.mark(node.index, node)
                 self._dirty[scope.path] = node = scope
+
+    def _begin_pauses(self) -> None:
+        """Pauses begin when the step before has ended: of that no event tells."""
+        for node in self._planned:
+            if not node.waits or node.begun or node.parent is None:
+                continue
+            scope, before = node.parent, None
+            if node.rank:
+                before = scope.children[node.rank - 1]
+            if before.has_ended() if before is not None else scope.begun:
+                node.begun, node.own = True, "running"
+                node.count_in()
+                self._touch(node)
 
     # Rows
 
@@ -334,4 +445,9 @@ class Tree:
 
 
 def _number(step: Node) -> int:
-    return int(step.path) if step.path.isdigit() else 0
+    last = step.path.rpartition("/")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _cut(error: str) -> str:
+    return error[:ERROR_CHARACTERS]

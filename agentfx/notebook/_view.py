@@ -91,6 +91,7 @@ class View:
         if self._totals.started_at is not None:
             self._begin_anew()
         self._totals.started_at = event.at
+        self._tree.begin()
         self._roster.begin()
         self._timeline.begin(event.at)
 

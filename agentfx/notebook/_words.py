@@ -130,7 +130,8 @@ def title(path: str, row: Row) -> str:
     number = f"#{row['index']} " if "index" in row else ""
     if row.get("kind") == "fan_out":
         label = f"{row['label']}: " if row.get("label") else ""
-        return f"{number}{label}for_each {row.get('task', '')} × {row.get('count') or 0:,}"
+        what = f"for_each {row.get('task', '')}".strip()
+        return f"{number}{label}{what} × {row.get('count') or 0:,}"
     fallback = "" if number else f"step {path}"
     name = row.get("label") or row.get("text") or row.get("task") or fallback
     return f"{number}{name}".strip()
@@ -162,7 +163,8 @@ def _counted(row: Row, *, over: bool) -> Iterator[str]:
     if row.get("again"):
         yield f"{row['again']:,} took another try"
     left = (row.get("count") or 0) - sum(counts.values())
-    if row["kind"] == "fan_out" and left > 0 and not over:
+    goes_on = row.get("state") in ("planned", "waiting", "running") and not over
+    if row["kind"] == "fan_out" and left > 0 and goes_on:
         yield f"{left:,} to come"
 
 
@@ -185,46 +187,39 @@ def tree_lines(snapshot: Snapshot) -> list[Line]:
     tables = snapshot["tables"]
     nodes, stages = tables.get("nodes", {}), tables.get("stages", {})
     over = "took" in run_of(snapshot)
+    below: dict[str, list[str]] = {}
+    for key, row in [*nodes.items(), *stages.items()]:
+        below.setdefault(row.get("parent", ""), []).append(key)
+    for siblings in below.values():
+        siblings.sort(key=lambda key: _place(key, stages.get(key) or nodes[key]))
     lines: list[Line] = []
-    for key in sorted([*nodes, *stages], key=lambda key: _place(key, stages)):
+    pending = [(key, 0) for key in reversed(below.get("", ()))]
+    while pending:
+        key, depth = pending.pop()
         row = nodes.get(key)
         if row is None:
             stage = stages[key]
-            depth = _depth(stage.get("parent", ""), nodes)
             lines.append(Line(depth, None, "·", stage["text"], stage.get("note", "")))
             continue
         state = row.get("state", "done")
-        depth = _depth(row.get("parent", ""), nodes)
         glyph = GLYPHS["fold" if row.get("kind") == "fold" else state]
         lines.append(Line(depth, state, glyph, title(key, row), about(row, over=over)))
+        pending += [(inner, depth + 1) for inner in reversed(below.get(key, ()))]
     if len(lines) > MOST_LINES:
         hidden = len(lines) - MOST_LINES
         lines[MOST_LINES:] = [Line(0, None, "⋯", f"and {hidden:,} more steps", "")]
     return lines
 
 
-def _place(key: str, stages: dict[str, Row]) -> tuple[tuple[tuple[int, str], ...], int]:
-    stage = stages.get(key)
-    if stage is None:
-        return _numbers(key), 0
-    after = stage.get("after", "")
-    # After everything inside the step that it follows, which is the largest of its paths.
-    if after:
-        return (*_numbers(after), (1 << 60, "")), stage["number"]
-    return (*_numbers(stage.get("parent", "")), (-1, "")), stage["number"]
+def _place(key: str, row: Row) -> tuple[tuple[tuple[int, str], ...], int]:
+    """Where a row stands among its siblings: at its number, or in a place after another one."""
+    number = row.get("number", 0)
+    return _numbers(row.get("after", "") if number else key), number
 
 
 def _numbers(path: str) -> tuple[tuple[int, str], ...]:
     parts = path.split("/") if path else []
     return tuple((int(part), "") if part.isdigit() else (1 << 59, part) for part in parts)
-
-
-def _depth(parent: str, nodes: dict[str, Row]) -> int:
-    depth = 0
-    while parent:
-        depth += 1
-        parent = nodes.get(parent, {}).get("parent", "")
-    return depth
 
 
 def rows_of(snapshot: Snapshot, table: str) -> Iterable[tuple[str, dict[str, Any]]]:
