@@ -174,7 +174,7 @@ class Session:
             events = await self._events_of(page)
             known = len(self._events)  # somebody else may have read on meanwhile
             self._events += [event for event in events if event.seq > known]
-            if not events:
+            if not events or len(self._events) >= page["head"]:
                 return list(self._events)
 
     async def _events_of(self, page: Mapping[str, Any]) -> list[LogEvent]:

@@ -13,6 +13,7 @@ from agentfx.services._host import FunctionError
 from agentfx.services._session_rows import LogRow
 from agentfx.services.sessions._log import EVENT_BYTES, INLINE_BYTES, chained
 from tests.services.sessions_kit import Sessions, sessions
+from tests.waiting import eventually
 
 OK: dict[str, Any] = {"ok": "42"}
 
@@ -194,6 +195,32 @@ async def test_21_and_22_one_wake_for_what_is_new_and_none_for_nothing(at: Sessi
         await at.service.sweep()
     assert at.jobs.jobs == {}
     assert len(await at.log()) == 4
+
+
+async def test_who_waits_for_the_end_looks_again_once_it_may_have_come(
+    at: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await at.say()
+    await at("get")  # from here on it is listened to
+    wake, read, looks = at.wake(), at.jobs.store.read, 0
+
+    def counted(query: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return read(query)
+
+    monkeypatch.setattr(at.jobs.store, "read", counted)
+    waiting = asyncio.ensure_future(at("get", wait_seconds=5.0))
+    await eventually(lambda: looks == 1)
+    event: Any = {"kind": "model_call", "body": {}}
+    for _ in range(3):
+        await at("append", writer="w1", events=[event], epoch=1, wake=wake)
+    event = {"kind": "assistant", "body": {}, "reacting_to": 2}
+    await at("append", writer="w1", events=[event], epoch=1, wake=wake, ends_wake=True)
+    assert not waiting.done()
+    await at.jobs.end(wake)
+    assert (await waiting)["busy"] is False
+    assert looks == 2
 
 
 async def test_24_one_wake_makes_one_turn(at: Sessions) -> None:

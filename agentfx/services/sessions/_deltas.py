@@ -15,11 +15,14 @@ class Live:
     Attributes:
         attempt: The model call under way; parts of an earlier one are void.
         parts: What it has said so far.
+        changed: Set when there is something new to see.
+        rested: Set when the session may be idle.
     """
 
     attempt: str = ""
     parts: list[Json] = field(default_factory=list[Json])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    rested: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, attempt: str, parts: list[Json]) -> None:
         """More text of an attempt; the first of a new one voids what there was."""
@@ -39,7 +42,10 @@ class Live:
         """The parts that a watcher has not seen."""
         return self.parts[delta:] if attempt == self.attempt else list(self.parts)
 
-    def notify(self) -> None:
-        """Wake whoever waits."""
+    def notify(self, *, busy: bool = True) -> None:
+        """Wake who watches and, unless it is still busy, who waits for the session to be idle."""
         self.changed.set()
         self.changed = asyncio.Event()
+        if not busy:
+            self.rested.set()
+            self.rested = asyncio.Event()

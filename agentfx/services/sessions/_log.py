@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -18,8 +18,8 @@ INLINE_BYTES = 256 * 1024
 """A larger body is stored as a blob, and the event refers to it."""
 EVENT_BYTES = 4 * 1024 * 1024
 """A larger one is refused."""
-NEWS_EVENTS, NEWS_BYTES = 32, 16 * 1024
-"""How much of the end of a log goes with its wake job."""
+NEWS_EVENTS, NEWS_BYTES = 12, 16 * 1024
+"""How much of the end of a log goes with its wake job: a few turns, for a worker that had them."""
 
 
 @dataclass(slots=True)
@@ -27,20 +27,22 @@ class After:
     """What has to be told once the transaction is committed.
 
     Attributes:
-        session_no: Whose log changed.
+        session: Whose log changed.
         new: Jobs to start, with the run that owns them.
         dropped: Jobs that are not needed any more.
         tools: Ids of those new jobs whose start goes into the log.
         due_at: When the session wants to be looked at again.
         news: Inputs of new wake jobs, with what is new in the log.
+        busy: A step is still due or under way: whoever waits for the end need not look.
     """
 
-    session_no: int
+    session: str
     new: list[tuple[int, Job]] = field(default_factory=list[tuple[int, Job]])
     dropped: list[str] = field(default_factory=list[str])
     tools: list[str] = field(default_factory=list[str])
     due_at: float | None = None
     news: dict[str, str] = field(default_factory=dict[str, str])
+    busy: bool = False
 
 
 class Log:
@@ -54,7 +56,7 @@ class Log:
 
     def __init__(self, t: Transaction, row: SessionRow, now: float) -> None:
         self.t, self.row, self.now = t, row, now
-        self.after = After(row.no)
+        self.after = After(row.id)
 
     # Events
 
@@ -279,12 +281,17 @@ class Log:
     def save(self) -> After:
         """Write the session's own row; what has to be told after the commit."""
         self.t.sessions.update(self.row)
+        self.after.busy = self.row.wake is not None
         return self.after
 
 
 def sent(row: LogRow) -> Json:
     """An event as clients and workers read it."""
-    return {**asdict(row), "body": orjson.loads(row.body)}
+    return {
+        "seq": row.seq, "at": row.at, "writer": row.writer, "epoch": row.epoch, "kind": row.kind,
+        "key": row.key, "body": orjson.loads(row.body), "stimulus": row.stimulus,
+        "reacting_to": row.reacting_to, "hash": row.hash,
+    }  # fmt: skip
 
 
 def run_of(session: str) -> str:

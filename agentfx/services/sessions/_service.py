@@ -53,9 +53,9 @@ class SessionService:
     def __init__(self, store: Store, jobs: Jobs, clock: Clock) -> None:
         self._store, self._jobs, self._clock = store, jobs, clock
         self._owner = SessionJobs(clock.wall, self._carry_out)
-        self._live: dict[int, Live] = {}
+        self._live: dict[str, Live] = {}
         self._tasks = Tasks()
-        self._timers: set[int] = set()
+        self._timers: set[str] = set()
 
     async def prepare(self) -> None:
         """Own the jobs of what is on record; before dispatch starts."""
@@ -125,9 +125,9 @@ class SessionService:
             self._jobs.drop(after.dropped)
             self._jobs.submit(after.new)
             if after.due_at is not None:
-                self._wake_later(after.session_no, after.due_at)
-            if after.session_no in self._live:
-                self._live[after.session_no].notify()
+                self._wake_later(after.session, after.due_at)
+            if after.session in self._live:
+                self._live[after.session].notify(busy=after.busy)
 
     async def _open(self, message: OpenSession) -> Json:
         now = self._clock.wall()
@@ -192,8 +192,7 @@ class SessionService:
         return await self._store.read(query)
 
     async def _watch(self, message: Watch) -> Json:
-        row = await self._store.read(lambda t: found(t, message.session))
-        live = self._live.setdefault(row.no, Live())
+        live = await self._watched(message.session)
         deadline = self._clock.monotonic() + min(message.wait_seconds, MOST_WAIT_SECONDS)
         while True:
             changed = live.changed
@@ -205,8 +204,7 @@ class SessionService:
             await _wait(changed, left)
 
     async def _delta(self, message: Delta) -> Json:
-        row = await self._store.read(lambda t: found(t, message.session))
-        live = self._live.get(row.no)
+        live = self._live.get(message.session)
         if live is None:
             return
         if message.kind == "void":
@@ -215,17 +213,27 @@ class SessionService:
             live.take(message.attempt, message.parts)
 
     async def _get(self, message: GetSession) -> Json:
-        row = await self._store.read(lambda t: found(t, message.session))
-        live = self._live.setdefault(row.no, Live())
+        live = await self._watched(message.session)
         deadline = self._clock.monotonic() + min(message.wait_seconds, MOST_WAIT_SECONDS)
         while True:
-            changed = live.changed
+            rested = live.rested
             now = self._clock.wall()
             status = await self._store.read(partial(_status, session=message.session, now=now))
             left = deadline - self._clock.monotonic()
             if not status["busy"] or left <= 0:
                 return status
-            await _wait(changed, left)
+            await _wait(rested, left)
+
+    async def _watched(self, session: str) -> Live:
+        """What hears of a session from here on.
+
+        Raises:
+            FunctionError: `unknown_session`.
+        """
+        if session not in self._live:
+            await self._store.read(lambda t: found(t, session))
+            self._live.setdefault(session, Live())
+        return self._live[session]
 
     async def _list(self, message: Some) -> Json:
         rows = await self._store.read(lambda t: t.sessions.all(message.limit))
@@ -260,18 +268,17 @@ class SessionService:
         for session, calls in late.items():
             await self._on(session, partial(_close, calls=calls))
 
-    def _wake_later(self, session_no: int, due_at: float) -> None:
-        if session_no not in self._timers:
-            self._timers.add(session_no)
-            self._tasks.spawn(self._wait_and_wake(session_no, due_at))
+    def _wake_later(self, session: str, due_at: float) -> None:
+        if session not in self._timers:
+            self._timers.add(session)
+            self._tasks.spawn(self._wait_and_wake(session, due_at))
 
-    async def _wait_and_wake(self, session_no: int, due_at: float) -> None:
+    async def _wait_and_wake(self, session: str, due_at: float) -> None:
         try:
             await self._clock.sleep(max(due_at - self._clock.wall(), 0.0))
         finally:
-            self._timers.discard(session_no)
-        row = await self._store.read(lambda t: t.sessions.by_no(session_no))
-        await self._on(row.id, lambda log: log.wake())
+            self._timers.discard(session)
+        await self._on(session, lambda log: log.wake())
 
 
 def found(t: Transaction, session: str) -> SessionRow:
