@@ -33,7 +33,7 @@ from agentfx.interpreters import (
     SupersededError,
 )
 from agentfx.jobs import Job
-from agentfx.wire import Json, failure_in
+from agentfx.wire import Json, failure_in, packed, unpacked
 
 BEAT_SECONDS = 1.0
 UNKNOWN_TASK_SECONDS = 2.0
@@ -123,18 +123,18 @@ class IiiBackend:
             self._link_changed(True)  # the services were restarted, our link was not
         settled: dict[str, list[Settled]] = {}
         for state in _SETTLED:
-            for job_id, outcome in message.get(state, ()):
+            for job_id, outcome in unpacked(message, state):
                 run_id = self._run_of.pop(job_id, "")
                 settled.setdefault(run_id, []).append((job_id, state, outcome))
         for run_id, jobs in settled.items():
             self._tell(run_id, partial(_settle, jobs=jobs))
-        for run_id, state, exit_ in message.get("ended", ()):
+        for run_id, state, exit_ in unpacked(message, "ended"):
             self._tell(run_id, partial(_end, state=state, exit_=exit_))
-        for run_id in message.get("released", ()):
+        for run_id in unpacked(message, "released"):
             self._tell(run_id, _release)
-        for run_id, epoch in message.get("superseded", ()):
+        for run_id, epoch in unpacked(message, "superseded"):
             self._refuse(run_id, epoch, "superseded", "another driver goes on with the run")
-        for run_id, epoch, code, text in message.get("refused", ()):
+        for run_id, epoch, code, text in unpacked(message, "refused"):
             self._refuse(run_id, epoch + 1, code, text)
         return None
 
@@ -262,7 +262,7 @@ class IiiBackend:
             self._run_of[job.id] = run
         steps = [asdict(step) for step in opened]
         for batch in _frames(jobs) or [[]]:
-            message = {"run": run, "epoch": epoch, "jobs": batch, "opened": steps}
+            message = {"run": run, "epoch": epoch, "jobs": packed(batch), "opened": steps}
             self.connection.send("agentfx::run::submit", message)
             steps = []
 

@@ -23,7 +23,7 @@ from agentfx.cluster._options import RESTART_ME, WorkerOptions
 from agentfx.cluster._output import Outputs, capture
 from agentfx.interpreters import ServiceError, let_ask
 from agentfx.jobs import home_of
-from agentfx.wire import Json
+from agentfx.wire import Json, packed, unpacked
 
 DRAIN_SECONDS = 30.0
 OUTPUT_SECONDS = 0.05
@@ -110,11 +110,11 @@ class _Worker:
         return None
 
     def _take(self, message: Json) -> None:
-        for start in message.get("confirm", ()):
+        for start in unpacked(message, "confirm"):
             self._executor.confirm(start)
-        for start in message.get("stop", ()):
+        for start in unpacked(message, "stop"):
             self._executor.stop(start)
-        for start in message.get("starts", ()):
+        for start in unpacked(message, "starts"):
             self._executor.start(start)
 
     def _link_changed(self, is_open: bool) -> None:
@@ -162,7 +162,7 @@ class _Worker:
     def _report(self, outcomes: list[Json]) -> None:
         if outcomes:
             self._send_output()  # first: whoever watches a run looks no further than its end
-            message = {"worker": self._id, "outcomes": outcomes}
+            message = {"worker": self._id, "outcomes": packed(outcomes)}
             self._connection.send("agentfx::worker::outcomes", message)
 
     def _resend(self) -> None:

@@ -34,6 +34,8 @@ from agentfx.wire._messages import UnregisterTrigger as UnregisterTrigger
 from agentfx.wire._messages import UnregisterTriggerType as UnregisterTriggerType
 from agentfx.wire._messages import Void as Void
 from agentfx.wire._messages import WorkerRegistered as WorkerRegistered
+from agentfx.wire._packed import packed as packed
+from agentfx.wire._packed import unpacked as unpacked
 
 MAX_FRAME = 16 << 20
 """Largest WebSocket frame in bytes, in both directions."""

@@ -10,6 +10,7 @@ from agentfx.backends._iii import _Driven
 from agentfx.engine import Engine
 from agentfx.interpreters import BackendError, BackendLostError, SupersededError
 from agentfx.testing._backend_laws import Recorder
+from agentfx.wire import packed
 
 pytestmark = pytest.mark.slow
 
@@ -45,10 +46,11 @@ async def test_who_asks_over_a_closed_connection_hears_so_at_once(backend: IiiBa
 async def test_a_refusal_of_an_earlier_epoch_is_not_this_drivers(backend: IiiBackend) -> None:
     driver = Driver()
     backend._runs["r"] = _Driven(driver, asyncio.get_running_loop(), epoch=2)
-    await backend._hear({"superseded": [["r", 2]], "refused": [["r", 1, "superseded", "late"]]})
+    late = ["r", 1, "superseded", "late"]
+    await backend._hear({"superseded": packed([["r", 2]]), "refused": packed([late])})
     await asyncio.sleep(0)
     assert driver.refusals == []
-    await backend._hear({"superseded": [["r", 3]]})
+    await backend._hear({"superseded": packed([["r", 3]])})
     await asyncio.sleep(0)
     (refusal,) = driver.refusals
     assert isinstance(refusal, SupersededError)
@@ -59,7 +61,7 @@ async def test_a_refusal_that_comes_once_the_run_is_opened_again_is_of_before(
 ) -> None:
     driver, loop = Driver(), asyncio.get_running_loop()
     backend._runs["r"] = _Driven(driver, loop, epoch=1)
-    await backend._hear({"superseded": [["r", 2]]})
+    await backend._hear({"superseded": packed([["r", 2]])})
     backend._runs["r"] = _Driven(driver, loop)  # as when it opens the run to attach
     await asyncio.sleep(0)
     assert driver.refusals == []

@@ -13,7 +13,7 @@ from agentfx.jobs import Worker, task_error
 from agentfx.services._host import DEFAULT_NAMESPACE, FunctionError
 from agentfx.services.dispatch._core import Core, exec_id
 from agentfx.services.dispatch._messages import Functions, Outcome, Outcomes
-from agentfx.wire import Json, declared_errors, failure_in
+from agentfx.wire import Json, declared_errors, failure_in, unpacked
 
 SLOTS = 256
 """Calls under way at once; they cost this process next to nothing."""
@@ -84,11 +84,11 @@ class Foreign:
     async def _hear(self, message: Json, caller: str | None) -> Json:
         if message.get("ping"):
             return {"held": [[start, job] for start, job in self._held.items()]}
-        for start in message.get("confirm", ()):
+        for start in unpacked(message, "confirm"):
             self._held.pop(start, None)
-        for start in message.get("stop", ()):
+        for start in unpacked(message, "stop"):
             self._stop(start)
-        for item in message.get("starts", ()):
+        for item in unpacked(message, "starts"):
             self._held[item["start"]] = item["id"]
             self._calls[item["start"]] = self._core.tasks.spawn(self._run(item))
         return None

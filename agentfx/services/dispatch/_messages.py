@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Json as Text
 
 from agentfx.jobs import Job
 from agentfx.services._host import FunctionError
@@ -67,7 +68,7 @@ class Submit:
 
     run: str
     epoch: int
-    jobs: list[Job] = field(default_factory=list[Job])
+    jobs: Text[list[Job]] = field(default_factory=list[Job])
     opened: list[Opened] = field(default_factory=list[Opened])
 
 
@@ -199,7 +200,7 @@ class Outcomes:
     """Outcomes of a worker."""
 
     worker: str
-    outcomes: list[Outcome]
+    outcomes: Text[list[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from agentfx.services._host import Host
-from agentfx.wire import Json
+from agentfx.wire import Json, packed
 
 FRAME_BYTES = 4 * 1024 * 1024
 FRAME_ITEMS = 256
@@ -86,7 +85,9 @@ class Outbox:
             self._send(function_id)
 
     def _send(self, function_id: str) -> None:
-        message: dict[str, Any] = {**self._waiting.pop(function_id), **self._extra()}
+        lists = self._waiting.pop(function_id)
+        texts = {key: packed(items) for key, items in lists.items()}
+        message: dict[str, Json] = {**texts, **self._extra()}
         del self._sizes[function_id]
         self._urgent.discard(function_id)
         self._host.send(function_id, message, unanswered=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from itertools import count
@@ -17,6 +17,7 @@ from agentfx.services._sqlite import SqliteStore
 from agentfx.services._sqlite._transaction import SqliteTransaction
 from agentfx.services._store import StorageFullError, Transaction
 from agentfx.services.dispatch import DispatchService
+from agentfx.wire import packed, unpacked
 from tests.services.dispatch.switchboard import Switchboard
 from tests.services.kit import HandClock, broken, still
 from tests.waiting import eventually
@@ -56,7 +57,7 @@ class Worker:
         self._kit.host.register(self.link, f"agentfx::exec::{self.id}", self.hear)
         answer = await self.ask("worker::hello", **self._greeting(), **more)
         for outcome in list(self.unconfirmed.values()):
-            await self.ask("worker::outcomes", outcomes=[outcome])
+            await self.tell([outcome])
         return int(answer["gen"])
 
     def _greeting(self) -> dict[str, Any]:
@@ -81,14 +82,14 @@ class Worker:
             if self.silent:
                 await asyncio.Event().wait()
             return {"held": [[start, job] for start, job in self._held()]}
-        for start in message.get("confirm", ()):
+        for start in unpacked(message, "confirm"):
             self.confirmed.append(start)
             self.unconfirmed.pop(start, None)
-        for start in message.get("stop", ()):
+        for start in unpacked(message, "stop"):
             self.stopped.append(start)
             self.running.pop(start, None)
             self.unconfirmed.pop(start, None)
-        for item in message.get("starts", ()):
+        for item in unpacked(message, "starts"):
             self.given.append(item["start"])
             if not self.loses_starts:
                 self.running[item["start"]] = item
@@ -116,7 +117,11 @@ class Worker:
             "error": error, "dead": dead,
         }  # fmt: skip
         self.unconfirmed[start] = outcome
-        await self.ask("worker::outcomes", outcomes=[outcome])
+        await self.tell([outcome])
+
+    async def tell(self, outcomes: Iterable[dict[str, Any]]) -> None:
+        """Say how starts have ended, maybe again."""
+        await self.ask("worker::outcomes", outcomes=packed(list(outcomes)))
 
     def cut(self) -> None:
         """Its link closes."""
@@ -149,8 +154,8 @@ class Driver:
         self._kit.host.register(self.link, f"agentfx::driver::{self.id}", self._hear)
 
     async def _hear(self, message: Any, caller: str | None) -> Any:
-        for key, items in message.items():
-            self.heard.setdefault(key, []).extend(items)
+        for key in message:
+            self.heard.setdefault(key, []).extend(unpacked(message, key))
         return None
 
     def told(self, key: str) -> list[Any]:
@@ -187,7 +192,7 @@ class Driver:
 
     async def submit(self, *jobs: Job, run: str = "r", **more: Any) -> Any:
         """Submit jobs, and wait until they are on record."""
-        found = [asdict(job) for job in jobs]
+        found = packed([asdict(job) for job in jobs])
         return await self.ask("run::submit", run=run, epoch=self.epochs[run], jobs=found, **more)
 
     async def put(self, path: str, value: str, what: str = "use", run: str = "r") -> Any:

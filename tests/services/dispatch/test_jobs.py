@@ -373,7 +373,7 @@ async def test_a_store_that_is_far_behind_refuses_submits_only(kit: Kit) -> None
     await eventually(lambda: worker.starts)
     release = await block_writer(kit)
     backlog = [kit.store.write(lambda t: None) for _ in range(10_001)]
-    error = await driver.refused("run::submit", run="r", epoch=1, jobs=[], opened=[])
+    error = await driver.refused("run::submit", run="r", epoch=1, jobs="[]", opened=[])
     assert (error.code, error.message) == ("busy", "the store is behind: submit again later")
     reporting = later(worker.end(start_of(job("1"))))
     release()

@@ -118,7 +118,7 @@ async def test_the_outcome_of_such_a_job_waits_for_its_record(kit: Kit) -> None:
     await kit.passes(3)
     assert (list(one.unconfirmed), one.confirmed) == ([start_of(job())], [])
     await driver.submit(job())
-    await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
+    await one.tell(one.unconfirmed.values())  # said again
     assert await driver.settled() == {job().id: DONE}
     assert (one.given, two.given) == ([start_of(job())], [])
 
@@ -137,7 +137,7 @@ async def test_such_an_outcome_is_kept_though_it_is_said_before_the_hello(kit: K
     await eventually(lambda: one.starts)
     assert (list(one.unconfirmed), one.confirmed) == ([start_of(job())], [])
     await driver.submit(job())
-    await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
+    await one.tell(one.unconfirmed.values())  # said again
     assert await driver.settled() == {job().id: DONE}
     assert [*one.given, *two.given].count(start_of(job())) == 1
 
@@ -166,7 +166,7 @@ async def test_an_outcome_that_comes_while_its_job_is_sent_again_counts(
     await reporting
     if not greeted:
         await one.hello()
-    await one.ask("worker::outcomes", outcomes=list(one.unconfirmed.values()))  # said again
+    await one.tell(one.unconfirmed.values())  # said again
     assert await driver.settled() == {job().id: DONE}
     await kit.passes(4)
     assert (one.given, two.given) == ([start_of(job())], [])
