@@ -340,7 +340,8 @@ function call(view, el, row) {
 /** Hand-offs. @param {HTMLElement} el @param {Row} row */
 function moves(el, row) {
   for (const move of row.moves ?? []) {
-    const times = move.noticed_ms === undefined ? "" : `: noticed and queued again in ${millis(move.noticed_ms)}, waited ${millis(move.waited_ms)} for a slot`;
+    const waited = move.waited_ms < 1 ? "started at once" : `waited ${millis(move.waited_ms)} for a slot`;
+    const times = move.noticed_ms === undefined ? "" : `: noticed and queued again in ${millis(move.noticed_ms)}, ${waited}`;
     el.append(h("div", { class: "afx-hand-off", text: `⚡ ${move.from} → ${move.to ?? "…"}${times}` }));
   }
 }
@@ -409,9 +410,11 @@ class Form {
     /** @type {Row} */ const found = Object.create(null); // an argument may be called `__proto__`
     /** @type {Record<string, string>} */ const problems = {};
     for (const field of this.fields) {
-      const control = this.controls.get(field.name);
-      if (field.control === "boolean") {
-        if (control.checked || field.given || field.required) found[field.name] = control.checked;
+      const control = this.controls.get(field.name), box = field.control === "boolean";
+      const untouched = box ? control.checked === (field.value === true) : control.value === String(field.value ?? "");
+      if (untouched && !field.given && !field.required) continue; // a default is no change of the call
+      if (box) {
+        found[field.name] = control.checked;
       } else if (field.control === "text") {
         if (control.value || field.given || field.required) found[field.name] = control.value;
       } else if (control.value.trim() === "") {

@@ -493,13 +493,15 @@ function header(view) {
   const cancel = view.button("Cancel run", "Cancel this run for good", () => ({ op: "cancel" }), {
     busy: "Cancelling…", confirm: "End this run for good?", danger: true,
   });
+  const line = h("div", { class: "afx-line" }, id, view.status);
   const el = h("div", { class: "afx-header" }, h("div", { class: "afx-head" }, badge, name, h("span", { class: "afx-space" }), unwatch, cancel),
-    h("div", { class: "afx-line" }, id, view.status), progress, figures, result, notice);
+    line, progress, figures, result, notice);
   let said = "";
   return { el, update() {
     const store = view.store, run = store.run;
     put(name, run.name || (run.kind === "memory" ? "Run in this process" : "Run"));
     put(id, run.id ?? "");
+    line.hidden = run.kind === "memory" && !view.status.textContent;
     stateOf(badge, run.status === "waiting" ? "blocked" : run.status ?? "planned", run.status === "waiting" ? "waiting for a worker" : run.status);
     shares(progress, run);
     figuresOf(figures, store, run);
@@ -520,6 +522,9 @@ function header(view) {
     said = run.status;
   } };
 }
+
+/** A moment of the run; of a quick one, once it has ended, in milliseconds. @param {Store} store @param {number} at */
+const moment = (store, at) => ((store.ended ?? 1) < 0.1 ? millis(at * 1000) : clock(at));
 
 /** Steps that ended, and all that are known of. @param {Row} run */
 function stepsOf(run) {
@@ -543,7 +548,7 @@ function shares(el, run) {
 function figuresOf(el, store, run) {
   const { ended, all } = stepsOf(run);
   /** @type {Array<[string, string, string?]>} */
-  const found = [[clock(store.isLive ? store.elapsed : store.pastAt), store.isLive ? "" : "into the run", "time"]];
+  const found = [[moment(store, store.isLive ? store.elapsed : store.pastAt), store.isLive ? "" : "into the run", "time"]];
   if (all) found.push([ended === all ? all.toLocaleString("en") : `${ended.toLocaleString("en")} of ${all.toLocaleString("en")}`, `${all === 1 ? "step" : "steps"} ended`]);
   if (run.kept) found.push([run.kept.toLocaleString("en"), `${run.kept === 1 ? "step" : "steps"} from the record`, "kept"]);
   if (run.lost) found.push([run.lost.toLocaleString("en"), `${run.lost === 1 ? "job" : "jobs"} lost a worker`, "lost"]);
@@ -1265,7 +1270,8 @@ function queues(view) {
   const names = ["queued", "running", "dead"];
   const { el: scroll, body } = table("Queues", ["task", "waiting", "running", "dead"], { numbers: [1, 2, 3] });
   const none = h("p", { class: "afx-help", text: "Empty: nothing waits, and nothing runs." });
-  const el = section("queues", "Queues", { beside: [none] }, scroll);
+  const el = section("queues", "Queues", { beside: [none] }, scroll), heading = el.querySelector("h3");
+  const idle = { queued: 0, running: 0, dead: 0 };
   const write = keyed(body, (key) => {
     const cells = names.map(() => h("td", { class: "afx-number" }));
     return { el: h("tr", {}, h("th", { scope: "row", class: "afx-code", text: key }), ...cells), cells };
@@ -1273,11 +1279,15 @@ function queues(view) {
     put(made.cells[i], String(row[name]));
     made.cells[i].classList.toggle("afx-zero", !row[name]);
   }), (a, b) => a.localeCompare(b));
+  /** @type {Set<string>} */ const seen = new Set();
   return { el, update(changes) {
-    const rows = view.store.live.queues ?? {};
+    const rows = { ...view.store.live.queues };
     el.hidden = view.store.run.kind === "memory";
+    if (heading) put(heading, view.store.isLive ? "Queues" : "Queues now");
+    for (const key of Object.keys(rows)) seen.add(key);
+    for (const key of seen) rows[key] ??= idle; // what is below must not jump whenever a queue runs dry
     if (changes === null || changes.has("queues")) write(rows, changes && (changes.get("queues") ?? null));
-    none.hidden = Object.keys(rows).length > 0;
+    none.hidden = seen.size > 0;
     scroll.hidden = !none.hidden;
     el.classList.toggle("afx-empty", !none.hidden);
   } };
@@ -1288,7 +1298,7 @@ function dead(view) {
   const { el: scroll, body } = table("Dead letters of all runs", ["job", "why", "run", "died", "actions"], { last: true });
   const help = h("p", { class: "afx-help", text: "A job that ended in a task error is parked here. Mend the cause, then Redrive runs it again; Discard gives it up for good." });
   const none = h("p", { class: "afx-help", text: "None: no job of any run is parked." });
-  const el = section("dead", "Dead letters of all runs", { beside: [none] }, help, scroll);
+  const el = section("dead", "Dead letters of all runs", { beside: [none] }, help, scroll), heading = el.querySelector("h3");
   const write = keyed(body, (key) => {
     const job = h("span", { class: "afx-code" }), run = h("td", { class: "afx-run" }), reason = h("span", { class: "afx-tag" }), why = h("span"), died = h("td", { class: "afx-number" });
     const redrive = view.button("Redrive", `Redrive job ${key}`, () => ({ op: "redrive", job: key }), { busy: "Redriving…" });
@@ -1306,6 +1316,7 @@ function dead(view) {
   return { el, update(changes) {
     const rows = view.store.live.dead ?? {};
     el.hidden = view.store.run.kind === "memory";
+    if (heading) put(heading, view.store.isLive ? "Dead letters of all runs" : "Dead letters of all runs, now");
     if (changes === null || changes.has("dead")) write(rows, changes && (changes.get("dead") ?? null));
     none.hidden = Object.keys(rows).length > 0;
     scroll.hidden = help.hidden = !none.hidden;
@@ -1357,7 +1368,7 @@ function log(view) {
     const all = Object.entries(store.rows("log"));
     const found = all.filter(([, row]) => !wanted || text(row).includes(wanted)).sort((a, b) => Number(b[0]) - Number(a[0]));
     body.replaceChildren(...found.slice(0, SHOWN_EVENTS).map(([, row]) => h("tr", { "data-type": row.type },
-      h("td", { class: "afx-number", text: clock(row.at) }), h("th", { scope: "row", text: row.type.replaceAll("_", " ") }),
+      h("td", { class: "afx-number", text: moment(store, row.at) }), h("th", { scope: "row", text: row.type.replaceAll("_", " ") }),
       h("td", {}, row.path ?? "", " ", h("span", { class: "afx-help", text: row.task ?? "" })), h("td", { text: row.worker ?? "" }), h("td", { text: row.detail }))));
     const shown = Math.min(found.length, SHOWN_EVENTS), number = all.length.toLocaleString("en");
     const rest = store.run.kind === "memory" ? "." : `; %events ${store.run.id ?? "RUN"} has every one.`;

@@ -55,7 +55,8 @@ def table(events: Sequence[LogEvent]) -> "pd.DataFrame":
     """The rows as a DataFrame."""
     import pandas as pd
 
-    return pd.DataFrame(log_rows(events), columns=list(COLUMNS))
+    made = pd.DataFrame(log_rows(events), columns=list(COLUMNS))
+    return made.astype({"reacting_to": "Int64", "tokens": "Int64"})  # whole numbers, some missing
 
 
 def text(event: LogEvent) -> str:

@@ -1,6 +1,7 @@
 """What the listing magics show, as DataFrames; and what they do."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentfx.cluster import Engine
@@ -156,7 +157,7 @@ def frame(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFra
     made = pd.DataFrame.from_records(list(rows), columns=list(columns))
     for name in ("at", "started_at", "ended_at", "died_at", "created_at"):
         if name in columns:
-            made[name] = pd.to_datetime(made[name], unit="s", utc=True)
+            made[name] = pd.to_datetime(made[name], unit="s", utc=True).dt.round("us")
     for name in ("path", "task", "worker", "program"):
         if name in columns:
             made[name] = made[name].fillna("")
@@ -168,4 +169,8 @@ def frame(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFra
 
 def where(engine: Engine | None) -> str:
     """An engine in a few words."""
-    return "none yet" if engine is None else f"{engine.url} ({engine.found.how})"
+    if engine is None:
+        return "none yet"
+    home = engine.found.home
+    ours = home is not None and home.path == Path.cwd() / ".agentfx"
+    return f"{engine.url} ({'the cluster of this folder' if ours else engine.found.how})"

@@ -6,6 +6,7 @@ from typing import Any
 
 from agentfx.jobs import Told
 from agentfx.notebook._tables import Row, Tables
+from agentfx.notebook._words import millis
 
 KEPT_EVENTS = 300
 KEPT_OUTPUT = 200
@@ -40,7 +41,7 @@ def detail(event: Told) -> str:
         parts.append(f"delivery {event.delivery}")
     if event.ms is not None:
         after = " after its link closed" if event.type == "job_lost" else ""
-        parts.append(f"{event.ms:,.1f} ms{after}")
+        parts.append(f"{millis(event.ms)}{after}")
     parts += [plain(text) for text in (event.label, event.error) if text]
     return " · ".join(parts)
 

@@ -18,6 +18,7 @@ from agentfx.notebook._clicks import click_notice
 from agentfx.notebook._errors import UserError
 from agentfx.notebook._identity import CellKey, unfinished
 from agentfx.notebook._kit import KernelRun, Kit
+from agentfx.notebook._listings import where
 from agentfx.notebook._log import plain
 from agentfx.notebook._loop import WAKE_SECONDS, awaited
 from agentfx.notebook._outline import Stage, name_of, outline
@@ -147,7 +148,7 @@ class Runner:
         engine = await kit.engine_with_workers(options.workers)
         chosen = _Chosen(engine, options.run_id or "")
         if known is None:
-            chosen.said.append(f"running on {engine.url} ({engine.found.how})")
+            chosen.said.append(f"running on {where(engine)}")
         if chosen.run_id:
             return chosen
         wall = kit.clock.wall()

@@ -9,7 +9,7 @@ from typing import Any
 from agentfx.harness import LogEvent, log_rows
 from agentfx.notebook._html import STYLE, table, text_of
 from agentfx.notebook._tables import Row, Snapshot
-from agentfx.notebook._words import GLYPHS, millis, plural, rows_of
+from agentfx.notebook._words import GLYPHS, millis, plural, rows_of, waited
 
 STATES = {
     "held": "waits for your approval", "queued": "waits for a worker", "running": "runs",
@@ -86,7 +86,7 @@ def moved(move: Row) -> str:
     said = f"⚡ {move['from']} → {move.get('to', '…')}"
     if move.get("noticed_ms") is not None:
         said += f": noticed and queued again in {millis(move['noticed_ms'])}"
-        said += f", waited {millis(move['waited_ms'])} for a slot"
+        said += f", {waited(move['waited_ms'])}"
     return said
 
 

@@ -15,6 +15,7 @@ from agentfx.notebook._words import (
     rows_of,
     run_of,
     tree_lines,
+    waited,
     word,
 )
 
@@ -35,7 +36,7 @@ def render_text(snapshot: Snapshot) -> str:
         went = f"{row['from']} → {row.get('to', '?')}"
         said = f"noticed and queued again in {millis(row['noticed_ms'])}"
         if row.get("waited_ms") is not None:
-            said += f", waited {millis(row['waited_ms'])} for a slot"
+            said += f", {waited(row['waited_ms'])}"
         step = step_name(row.get("index"), row.get("path"))
         lines.append(f"{step} {went}: {said}")
     workers = sorted(rows_of(snapshot, "workers"))

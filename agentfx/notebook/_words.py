@@ -61,6 +61,11 @@ def millis(value: float) -> str:
     return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
 
 
+def waited(ms: float) -> str:
+    """How long a lost job waited until another worker had room for it."""
+    return "started at once" if ms < 1 else f"waited {millis(ms)} for a slot"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a tree.

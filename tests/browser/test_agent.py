@@ -95,14 +95,22 @@ def test_a_call_is_approved_with_the_keyboard_alone(
     assert notebook.errors == []
 
 
-def test_a_call_is_rejected_with_a_reason(lab: Lab, page: Page) -> None:
-    notebook = open_in(page, lab, "reject", SETUP, "%%ask -o answer\nplease pay", "print(answer)")
+def test_a_call_is_rejected_with_a_reason_and_another_approved_as_it_stands(
+    lab: Lab, page: Page
+) -> None:
+    ask = "%%ask -o answer\nplease pay"
+    notebook = open_in(page, lab, "reject", SETUP, ask, "print(answer)", ask, "print(answer)")
     run_all(notebook)
     form = form_of(notebook, 1)
     form.get_by_label("Why not").fill("Too dear.")
     form.get_by_role("button", name="Reject").click()
     notebook.until_done(2)
     expect(notebook.output(2)).to_contain_text("Too dear.")
+    form_of(notebook, 3).get_by_role("button", name="Approve").click()
+    notebook.until_done(4)
+    expect(notebook.output(4)).to_contain_text("paid 5")
+    # The field of an argument that was left out shows its default: that is no change of the call.
+    expect(notebook.panel(3)).not_to_contain_text("changed the arguments")
 
 
 def test_its_worker_is_killed_by_a_click_and_the_answer_comes(

@@ -159,7 +159,7 @@ def overlap(a: list[float], b: list[float]) -> bool:
 def test_axe_finds_nothing(
     open_panel: OpenPanel, axe: str, shots: Shots, name: str, theme: str
 ) -> None:
-    # With 2,000 rows axe takes more than a minute; one chapter that failed has all kinds of them.
+    # What axe takes grows with all elements of a page: hundreds of rows are in the next test.
     view = long_run(4, 8) if name == "long" else SCENES[name]()
     host = open_panel(view, theme=theme)
     for summary in host.panel.locator("summary").all():
@@ -167,6 +167,12 @@ def test_axe_finds_nothing(
     host.settle()
     host.shot(shots, f"{name}-{theme}.png")
     assert barriers(host.page, axe) == []
+
+
+def test_axe_finds_nothing_in_a_tree_of_hundreds_of_rows(open_panel: OpenPanel, axe: str) -> None:
+    host = open_panel(long_run(6, 39))
+    assert host.panel.get_by_role("treeitem").count() == 240
+    assert barriers(host.page, axe, ".afx-tree") == []
 
 
 def past_of(view: View, at: float) -> dict[str, Any]:
@@ -193,6 +199,7 @@ def test_the_past_is_asked_for_and_shown_with_actions_off(open_panel: OpenPanel,
     host.settle()
     banner = host.panel.locator(".afx-banner")
     expect(banner).to_contain_text("This is the past: 0.70 s")
+    expect(host.panel.get_by_role("heading", name="Queues now")).to_be_visible()
     expect(host.panel.locator(".afx-badge")).to_contain_text("running")
     assert host.panel.locator(".afx-bar[data-state=running]").count() == 4
     for name in ("Spawn a worker", "Kill worker w1"):
@@ -408,6 +415,26 @@ def test_where_nothing_is_there_the_panel_says_what_would_be(open_panel: OpenPan
         expect(host.panel).to_contain_text(text)
     for name in ("Workers", "Queues", "Dead letters of all runs"):
         expect(host.panel.get_by_role("table", name=name, exact=True)).to_be_hidden()
+
+
+def test_a_queue_that_runs_dry_keeps_its_row_so_that_nothing_jumps(open_panel: OpenPanel) -> None:
+    view = running()
+    host = open_panel(view)
+    chart = host.panel.locator(".afx-chart")
+    before = chart.bounding_box()
+    version = view.snapshot()["version"]
+    view.replace("queues", {})
+    host.say(kind="diff", **(view.diff(version) or {}))
+    host.settle()
+    queues = host.panel.get_by_role("table", name="Queues")
+    expect(queues.locator("td")).to_have_text(["0", "0", "0"])
+    assert chart.bounding_box() == before
+
+
+def test_a_run_of_some_milliseconds_is_told_in_milliseconds(open_panel: OpenPanel) -> None:
+    host = open_panel(refused())
+    expect(host.panel.locator(".afx-figures li").first).to_have_text("10 ms")
+    expect(host.panel.locator(".afx-log tbody td").first).to_have_text("10 ms")
 
 
 def test_a_cluster_of_others_has_no_button_to_spawn(open_panel: OpenPanel) -> None:
