@@ -2,7 +2,6 @@
 
 import re
 from collections import deque
-from typing import Any
 
 from agentfx.jobs import Told
 from agentfx.notebook._tables import Row, Tables
@@ -76,11 +75,17 @@ class Log:
 
 
 def _row(event: Told, seconds: float) -> Row:
-    about = {
-        "path": event.path, "index": event.item, "task": event.task, "worker": event.worker,
-    }  # fmt: skip
-    row: dict[str, Any] = {name: value for name, value in about.items() if value is not None}
-    row["at"] = round(seconds, 3)
-    if event.type == "output":
-        return {**row, "text": plain(event.label or "")}
-    return {**row, "type": event.type, "detail": detail(event)}
+    row: Row = {"at": round(seconds, 3)}
+    if event.path is not None:
+        row["path"] = event.path
+    if event.task is not None:
+        row["task"] = event.task
+    if event.worker is not None:
+        row["worker"] = event.worker
+    if event.type != "output":
+        row["type"], row["detail"] = event.type, detail(event)
+        return row
+    if event.item is not None:
+        row["index"] = event.item
+    row["text"] = plain(event.label or "")
+    return row

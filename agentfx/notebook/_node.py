@@ -24,6 +24,8 @@ MARKS: dict[State, str] = {
     "cancelled": "c",
 }
 """One letter for the state of an item; `k` is a done one that was on record before a resume."""
+_LETTERS = {state: ord(letter) for state, letter in MARKS.items()}
+_KEPT_MARK = ord("k")
 _SAME = re.compile(rb"(.)\1*")
 _KEPT = bytes.maketrans(b"d", b"k")
 MOST_AGAIN = 200
@@ -153,18 +155,22 @@ class Node:
             node = node.parent
         return False
 
-    def count_in(self) -> None:
-        """Count a leaf's state and tries in everything around it."""
-        former, state = self.counted, self.own
-        again = self.tries > 1 and not self.tried_again
-        self.counted, self.tried_again = state, self.tried_again or again
+    def moved(self, former: State, state: State, number: int) -> None:
+        """Count in it, and in everything around it, that leaves changed their state."""
+        scope: Node | None = self
+        while scope is not None:
+            counts = scope.inside.counts
+            if former != "planned":
+                counts[former] -= number
+            counts[state] = counts.get(state, 0) + number
+            scope = scope.parent
+
+    def count_again(self) -> None:
+        """Count a leaf's tries in everything around it."""
+        again, self.tried_again = not self.tried_again, True
         scope = self.parent
         while scope is not None:
             inside = scope.inside
-            if former != state:
-                if former != "planned":
-                    inside.counts[former] -= 1
-                inside.counts[state] = inside.counts.get(state, 0) + 1
             inside.again += again
             inside.most_tries = max(inside.most_tries, self.tries)
             scope = scope.parent
@@ -176,9 +182,10 @@ class Node:
 
     def mark(self, index: int, child: "Node") -> None:
         """Note the state of an item."""
-        self.lay_out(index + 1)
         state, inside = child.state, self.inside
-        inside.marks[index] = ord("k" if child.kept and state == "done" else MARKS[state])
+        if index >= len(inside.marks):
+            self.lay_out(index + 1)
+        inside.marks[index] = _KEPT_MARK if child.kept and state == "done" else _LETTERS[state]
         tries = child.tries if child.is_leaf else child.inside.most_tries
         if tries > 1:
             inside.tried[index] = tries

@@ -48,6 +48,7 @@ class Roster:
 
     def __init__(self) -> None:
         self._workers: dict[str, _Worker] = {}
+        self._running: dict[str, list[_Worker]] = {}
         self._dirty: set[str] = set()
         self._asked: set[str] = set()
         self._pids: dict[str, int] = {}
@@ -74,9 +75,11 @@ class Roster:
         """A job started or ended somewhere, or lost its worker."""
         job, kind = event.job or "", event.type
         if kind == "job_started":
-            self._of(event.worker or "?").running[job] = (event.item, event.path)
+            worker = self._of(event.worker or "?")
+            worker.running[job] = (event.item, event.path)
+            self._running.setdefault(job, []).append(worker)
         elif kind in _NOT_RUNNING:
-            for worker in self._workers.values():
+            for worker in self._running.pop(job, ()):
                 if worker.running.pop(job, None) is not None:
                     worker.lost += kind == "job_lost"
                     self._dirty.add(worker.label)
@@ -117,7 +120,10 @@ class Roster:
 
     def _of(self, label: str) -> _Worker:
         self._dirty.add(label)
-        return self._workers.setdefault(label, _Worker(label))
+        worker = self._workers.get(label)
+        if worker is None:
+            worker = self._workers[label] = _Worker(label)
+        return worker
 
     def flush(self, tables: Tables) -> None:
         """Bring the table up to date."""

@@ -23,8 +23,8 @@ class Tables:
     def __init__(self) -> None:
         self.version = 0
         self._rows: dict[str, dict[str, Row]] = {}
-        # In the order of their last change, so that a diff looks at nothing older.
-        self._changed: dict[tuple[str, str], int] = {}
+        # By table, in the order of their last change, so that a diff looks at nothing older.
+        self._changed: dict[str, dict[str, int]] = {}
 
     def put(self, table: str, key: str, row: Row) -> None:
         """Set a row; nothing changes if it is there already."""
@@ -53,8 +53,9 @@ class Tables:
 
     def _touch(self, table: str, key: str) -> None:
         self.version += 1
-        self._changed.pop((table, key), None)
-        self._changed[table, key] = self.version
+        changed = self._changed.setdefault(table, {})
+        changed.pop(key, None)
+        changed[key] = self.version
 
     def snapshot(self) -> Snapshot:
         """Everything, as of now; later changes do not show in it."""
@@ -64,14 +65,22 @@ class Tables:
     def diff(self, since: int) -> Diff:
         """What changed after a version."""
         found: Diff = {"from": since, "to": self.version, "set": {}, "drop": {}}
-        for (table, key), version in reversed(self._changed.items()):
-            if version <= since:
-                break
-            row = self.get(table, key)
-            if row is None:
-                found["drop"].setdefault(table, []).append(key)
-            else:
-                found["set"].setdefault(table, {})[key] = row
+        for table, changed in self._changed.items():
+            rows = self._rows.get(table, {})
+            kept: dict[str, Row] = {}
+            gone: list[str] = []
+            for key, version in reversed(changed.items()):
+                if version <= since:
+                    break
+                row = rows.get(key)
+                if row is None:
+                    gone.append(key)
+                else:
+                    kept[key] = row
+            if kept:
+                found["set"][table] = kept
+            if gone:
+                found["drop"][table] = gone
         return found
 
 

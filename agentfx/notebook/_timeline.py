@@ -36,14 +36,19 @@ class Bar:
     """One start of a job.
 
     Attributes:
-        start: The event that told of it, or of its end where nothing else did.
         begin: Seconds on the timeline, as `end`, which is None while it runs.
         lane: Number of the worker's slot, as far as it can be told: the lowest that was free.
         folded: It is drawn as part of a block.
         shown: Its row is in the table.
     """
 
-    start: Told
+    path: str
+    index: int | None
+    task: str | None
+    label: str | None
+    worker: str
+    attempt: int
+    delivery: int
     begin: float
     lane: int = -1
     end: float | None = None
@@ -51,37 +56,39 @@ class Bar:
     folded: bool = False
     shown: bool = False
 
-    @property
-    def worker(self) -> str:
-        """Label of who ran it."""
-        return self.start.worker or "?"
-
-    @property
-    def delivery(self) -> int:
-        """Which hand-over of its attempt it was."""
-        return self.start.delivery or 1
+    @classmethod
+    def told(cls, event: Told, begin: float) -> "Bar":
+        """The start that an event tells of, or the end of which it does."""
+        # Not the event itself: it can go then.
+        return cls(
+            event.path or "", event.item, event.task, event.label, event.worker or "?",
+            event.attempt or 1, event.delivery or 1, begin,
+        )  # fmt: skip
 
     @property
     def tries(self) -> int:
         """2 for the second try, be it an attempt or a delivery."""
-        return (self.start.attempt or 1) + self.delivery - 1
+        return self.attempt + self.delivery - 1
 
     @property
     def key(self) -> str:
         """Of its row."""
-        return f"{self.start.path or ''}#{self.start.attempt or 1}/{self.delivery}"
+        return f"{self.path}#{self.attempt}/{self.delivery}"
 
     def row(self) -> Row:
         """As JSON for a front end."""
-        start, tries = self.start, self.tries
-        row: dict[str, Any] = {
-            "path": start.path or "", "index": start.item, "task": start.task,
-            "label": start.label, "worker": self.worker, "lane": self.lane,
-            "begin": round(self.begin, 4),
-            "end": None if self.end is None else round(self.end, 4), "state": self.state,
-            "tries": tries if tries > 1 else None,
+        row: Row = {
+            "path": self.path, "worker": self.worker, "lane": self.lane,
+            "begin": round(self.begin, 4), "state": self.state,
         }  # fmt: skip
-        return {name: value for name, value in row.items() if value is not None}
+        if self.end is not None:
+            row["end"] = round(self.end, 4)
+        if self.tries > 1:
+            row["tries"] = self.tries
+        for name, value in (("index", self.index), ("task", self.task), ("label", self.label)):
+            if value is not None:
+                row[name] = value
+        return row
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +138,7 @@ class Move:
         """As JSON for a front end."""
         was = self.was
         row: dict[str, Any] = {
-            "path": was.start.path or "", "index": was.start.item, "from": was.worker,
+            "path": was.path, "index": was.index, "from": was.worker,
             "bar": was.key, "lane": was.lane, "lost": round(self.lost, 4),
             "noticed_ms": self.noticed_ms, "waited_ms": self.waited_ms,
         }  # fmt: skip
@@ -198,22 +205,16 @@ class Timeline:
 
     def _start(self, event: Told) -> None:
         job = event.job or ""
-        bar = Bar(event, self.seconds(event.at))
-        self._begin(job, bar)
+        bar = Bar.told(event, self.seconds(event.at))
+        self._unplaced.append(bar)
+        self._dirty_bars[bar] = None
+        self._open.setdefault(job, []).append(bar)
         move = self._moving.pop(job, None) if self._moving else None
         if move is not None:
             since = move.known_at if move.requeued_at is None else move.requeued_at
             move.to, move.waited_ms = bar, round((event.at - since) * 1000, 1)
             self._dirty_moves[move] = None
             self.moved += 1
-
-    def _begin(self, job: str, bar: Bar) -> None:
-        self._unplaced.append(bar)
-        self._dirty_bars[bar] = None
-        if job in self._open:
-            self._open[job].append(bar)
-        else:
-            self._open[job] = [bar]
 
     def runs(self, job: str) -> bool:
         """Whether a start of a job was told of, and not its end."""
@@ -226,7 +227,11 @@ class Timeline:
             return
         # Its worker was gone before anybody could be certain of it.
         lost = max(self.seconds(event.at - ms / 1000), bar.begin)
-        self._finish(job, bar, lost, "lost")
+        bars = self._open[job]
+        bars.remove(bar)
+        if not bars:
+            del self._open[job]
+        self._finish(bar, lost, "lost")
         move = self._moving[job] = Move(bar, lost, event.at, ms)
         self._dirty_moves[move] = None
 
@@ -240,14 +245,15 @@ class Timeline:
 
     def _end(self, event: Told, state: BarState) -> None:
         job = event.job or ""
-        lost = self._moving.pop(job, None)
-        if job not in self._open and lost is None and event.ms is not None:
+        lost = self._moving.pop(job, None) if self._moving else None
+        end, ended = self.seconds(event.at), self._of(job, event)
+        if ended is None and lost is None and event.ms is not None:
             # Nobody told of its start: of a quick run that is left out.
-            self._begin(job, Bar(event, self.seconds(event.at - event.ms / 1000)))
-        ended = self._of(job, event)
-        for bar in list(self._open.get(job, ())):  # a copy that ends later counts for nothing
-            how = state if bar is ended else "dropped"
-            self._finish(job, bar, self.seconds(event.at), how)
+            bar = Bar.told(event, self.seconds(event.at - event.ms / 1000))
+            self._unplaced.append(bar)
+            self._finish(bar, end, state)
+        for bar in self._open.pop(job, ()):  # a copy that ends later counts for nothing
+            self._finish(bar, end, state if bar is ended else "dropped")
 
     def _of(self, job: str, event: Told) -> Bar | None:
         """The bar of the start that an event tells of; the latest if it does not say."""
@@ -258,12 +264,8 @@ class Timeline:
             return bars[0]
         return next((bar for bar in bars if bar.delivery == event.delivery), bars[-1])
 
-    def _finish(self, job: str, bar: Bar, end: float, state: BarState) -> None:
+    def _finish(self, bar: Bar, end: float, state: BarState) -> None:
         bar.end, bar.state = max(end, bar.begin), state
-        bars = self._open[job]
-        bars.remove(bar)
-        if not bars:
-            del self._open[job]
         self._dirty_bars[bar] = None
         if state == "done" and bar.tries == 1:
             self._ended.append(bar)

@@ -1,6 +1,7 @@
 """The tree of a run's steps, made of its events, and the part of it that is on show."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -276,14 +277,13 @@ class Tree:
             self._planned.append(node)
 
     def _add(self, path: str, kind: Kind) -> Node:
-        parent = self._parent(path)
-        node = Node(path, parent, kind, rank=len(parent.children))
-        last = path.rpartition("/")[2]
+        parent, last = self._parent(path), path.rpartition("/")[2]
+        children = parent.inside.children
+        node = Node(path, parent, kind, rank=len(children))
         if parent.kind == "fan_out":
             node.index = int(last) if last.isdigit() else None
-        parent.inside.children.append(node)
-        self._nodes[path] = node
-        self._touch(node)
+        children.append(node)
+        self._nodes[path] = self._dirty[path] = node
         return node
 
     def _at(self, path: str, kind: Kind) -> Node:
@@ -351,19 +351,27 @@ class Tree:
         That is done once for however many events a node had, and before states of scopes are
         asked for.
         """
+        moves: defaultdict[tuple[Node, State, State], int] = defaultdict(int)
         for node in self._dirty.values():
-            if node.own != node.counted or node.tries > 1:
-                node.count_in()
+            former, state, scope = node.counted, node.own, node.parent
+            if former != state and scope is not None:
+                moves[scope, former, state] += 1
+                node.counted = state
+            if node.tries > 1:
+                node.count_again()
+        for (scope, former, state), number in moves.items():
+            scope.moved(former, state, number)
         if self._goes_on:
             self._begin_pauses()
-        climbed: set[str] = set()
+        climbed: set[Node] = set()
         for node in list(self._dirty.values()):
-            while node.parent is not None and node.path not in climbed:
-                climbed.add(node.path)
-                scope = node.parent
+            scope = node.parent
+            while scope is not None and node not in climbed:
+                climbed.add(node)
                 if scope.kind == "fan_out" and node.index is not None:
                     scope.mark(node.index, node)
                 self._dirty[scope.path] = node = scope
+                scope = node.parent
 
     def _begin_pauses(self) -> None:
         """Pauses begin when the step before has ended: of that no event tells."""
@@ -374,8 +382,8 @@ class Tree:
             if node.rank:
                 before = scope.children[node.rank - 1]
             if before.has_ended() if before is not None else scope.begun:
-                node.begun, node.own = True, "running"
-                node.count_in()
+                scope.moved(node.counted, "running", 1)
+                node.begun, node.own, node.counted = True, "running", "running"
                 self._touch(node)
 
     # Rows

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -10,16 +10,18 @@ from agentfx._clock import Clock
 from agentfx.cluster import Engine
 from agentfx.interpreters import BackendError
 from agentfx.jobs import Told
-from agentfx.notebook._log import KEPT_EVENTS, plain
+from agentfx.notebook._log import plain
 from agentfx.notebook._tables import Row
 from agentfx.notebook._view import View
 
 PACE_SECONDS = 0.05
 """Between two looks at a busy run: more often is more than a screen shows."""
 MOST_PACE_SECONDS = 0.5
-SHARE = 1 / 30
+SHARE = 1 / 60
 """Of the time, that a look may take: as a run gets quicker, looks get rarer."""
 MOST_EVENTS = 5_000
+WHOLE_EVENTS = 100
+"""The latest, which a reader of the panel sees one by one."""
 WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.5
 IDLE_POLL_SECONDS = 2.0
@@ -44,24 +46,20 @@ class Pace:
         await self._clock.sleep(min(max(self._least, took / SHARE), MOST_PACE_SECONDS))
 
 
-async def read_events(
-    engine: Engine, run: str, after: int, wait_seconds: float = 0.0, *, whole: int | None = None
-) -> list[Told]:
-    """Events of a run after a number, some of them.
+async def read_events(engine: Engine, run: str, after: int) -> list[Told]:
+    """Events of a run after a number, some of them."""
+    return [*_events(await _columns(engine, {"run": run, "after": after}))]
 
-    Args:
-        engine: Where it runs.
-        run: Its id.
-        after: The number of an event.
-        wait_seconds: For the first, if there is none.
-        whole: See `JobRows.events`.
-    """
-    message = {
-        "run": run, "after": after, "limit": MOST_EVENTS, "wait_seconds": wait_seconds,
-        "bare": True, "whole": whole,
-    }  # fmt: skip
-    rows: list[list[Any]] = await engine.request("run::events", message)
-    return [Told._make(row) for row in rows]
+
+async def _columns(engine: Engine, asked: dict[str, Any]) -> list[list[Any]]:
+    message = {"limit": MOST_EVENTS, "columns": True, **asked}
+    columns: list[list[Any]] = await engine.request("run::events", message)
+    return columns
+
+
+def _events(columns: list[list[Any]]) -> Iterator[Told]:
+    # One after the other: thousands at once would keep the garbage collector busy.
+    return map(Told._make, zip(*columns, strict=True))
 
 
 class Following:
@@ -94,18 +92,23 @@ class Following:
             self._view.failed_at(row["failed_at"])
 
     async def _read(self) -> bool:
-        events = await read_events(
-            self._engine, self._view.run, self._after, WAIT_SECONDS, whole=self._whole
-        )
+        columns = await _columns(
+            self._engine,
+            {
+                "run": self._view.run, "after": self._after, "whole": self._whole,
+                "wait_seconds": WAIT_SECONDS,
+            },
+        )  # fmt: skip
         self._pace.begin()
-        if len(events) < MOST_EVENTS:
+        numbers = columns[0] if columns else []
+        if len(numbers) < MOST_EVENTS:
             # What happened before is told whole: whether jobs ran while a driver was away shows.
-            self._whole = KEPT_EVENTS
-        if events:
-            self._view.apply(events)
-            self._after = events[-1].seq
+            self._whole = WHOLE_EVENTS
+        if numbers:
+            self._view.apply(_events(columns))
+            self._after = numbers[-1]
             self._told()
-        return bool(events)
+        return bool(numbers)
 
 
 async def look_around(engine: Engine, view: View) -> None:

@@ -29,7 +29,9 @@ class Events:
         events = await core.recorded.until(
             lambda: core.store.read(query), bool, core.clock, seconds
         )
-        return [*events] if message.bare else [_named(event) for event in events]
+        if message.columns:
+            return [list(column) for column in zip(*events, strict=True)]
+        return [_named(event) for event in events]
 
     async def output(self, message: ReadOutput, caller: str | None) -> Json:
         """What tasks of a run print, and the event to go on after; nothing but that wakes it."""

@@ -238,7 +238,8 @@ class ReadEvents:
     """Events after a number; waits some seconds for the first if there is none.
 
     Attributes:
-        bare: Values without names, in the order of `EVENT_FIELDS`.
+        columns: All values of a field at once, a list for each of `EVENT_FIELDS`; none without
+            events. Cheap to read: there may be thousands.
         whole: How many of the run's latest events are all there. Before them, jobs that are done
             may leave out how they began; None leaves out nothing.
     """
@@ -247,7 +248,7 @@ class ReadEvents:
     after: Count = 0
     limit: Count = 1000
     wait_seconds: float = 0.0
-    bare: bool = False
+    columns: bool = False
     whole: int | None = None
 
 

@@ -158,14 +158,19 @@ async def test_a_reader_pulls_pages_so_a_slow_one_holds_nothing_up(kit: Kit) -> 
     assert len(found) == len(set(found)) >= 31
 
 
-async def test_who_wants_no_names_gets_the_same_events_as_values(kit: Kit) -> None:
+async def test_who_wants_columns_gets_the_same_events_as_values(kit: Kit) -> None:
     await everything(kit)
-    rows = await kit.call("run::events", run="r", limit=5000, bare=True)
+    rows = zip(*await kit.call("run::events", run="r", limit=5000, columns=True), strict=True)
     named = [
         {name: value for name, value in zip(EVENT_FIELDS, row, strict=True) if value is not None}
         for row in rows
     ]
     assert named == await kit.events()
+
+
+async def told_whole(kit: Kit, whole: int) -> list[Told]:
+    columns = await kit.call("run::events", run="r", columns=True, whole=whole)
+    return [Told._make(row) for row in zip(*columns, strict=True)]
 
 
 async def test_of_jobs_that_are_done_the_beginning_can_be_left_out(kit: Kit) -> None:
@@ -178,9 +183,7 @@ async def test_of_jobs_that_are_done_the_beginning_can_be_left_out(kit: Kit) -> 
     await driver.settled()
 
     async def told(whole: int) -> list[tuple[Any, ...]]:
-        rows = [
-            Told(*row) for row in await kit.call("run::events", run="r", bare=True, whole=whole)
-        ]
+        rows = await told_whole(kit, whole)
         return [(row.type, row.path) for row in rows if row.job]
 
     open_job = [("job_queued", "3"), ("job_started", "3")]
@@ -199,7 +202,7 @@ async def test_a_job_that_was_lost_in_between_is_told_whole(kit: Kit) -> None:
     await eventually(lambda: other.starts)
     await other.end(other.starts[0])
     await driver.settled()
-    rows = [Told(*row) for row in await kit.call("run::events", run="r", bare=True, whole=1)]
+    rows = await told_whole(kit, 1)
     assert [row.type for row in rows if row.job] == [
         "job_queued", "job_started", "job_lost", "job_requeued", "job_started", "job_done",
     ]  # fmt: skip
@@ -207,6 +210,7 @@ async def test_a_job_that_was_lost_in_between_is_told_whole(kit: Kit) -> None:
 
 async def test_a_page_of_much_output_ends_early(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_events, "PAGE_CHARACTERS", 100)
+    monkeypatch.setattr(_events, "ROWS_AT_ONCE", 2)
     worker, driver = await kit.worker(), kit.driver()
     await driver.open()
     await driver.submit(job())
@@ -214,10 +218,14 @@ async def test_a_page_of_much_output_ends_early(kit: Kit, monkeypatch: pytest.Mo
     for number in range(5):
         line = {"job": job().id, "text": f"{number}" * 70}
         await worker.ask("worker::output", lines=[line])
-    first = await kit.call("run::events", run="r")
-    rest = await kit.call("run::events", run="r", after=first[-1]["seq"])
-    said = [event["label"][0] for event in [*first, *rest] if event["type"] == "output"]
-    assert said == ["0", "1", "2"]
+    pages: list[list[Any]] = []
+    after = 0
+    while page := await kit.call("run::events", run="r", after=after):
+        pages.append(page)
+        after = page[-1]["seq"]
+    assert len(pages) > 2
+    said = [event["label"][0] for page in pages for event in page if event["type"] == "output"]
+    assert said == ["0", "1", "2", "3", "4"]
 
 
 async def test_output_of_a_job_is_bounded_and_says_so(kit: Kit) -> None:
