@@ -413,13 +413,17 @@ async def _end_what_is_left() -> None:
 async def _probe(url: str, token: str | None) -> None:
     """Find out what the SDK would only retry in silence."""
     from websockets.asyncio.client import connect
-    from websockets.exceptions import InvalidHandshake, InvalidStatus
+    from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             async with connect(url, additional_headers=headers, max_size=None):
                 return
+    except InvalidURI:
+        raise ConnectionFailedError(
+            f"{url} is no address of an engine: write it as ws://127.0.0.1:49134"
+        ) from None
     except InvalidStatus as error:
         if error.response.status_code in (401, 403):
             raise ConnectionFailedError(

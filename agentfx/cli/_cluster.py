@@ -17,9 +17,9 @@ app.add_typer(dlq_app, name="dlq")
 
 @app.command()
 def up(
-    workers: Annotated[int, typer.Option(help="Workers to start.")] = 2,
+    workers: Annotated[int, typer.Option(min=0, help="Workers to start.")] = 2,
     tasks: Annotated[list[str] | None, typer.Option(help="Module whose tasks they have.")] = None,
-    slots: Annotated[int, typer.Option(help="Jobs at once, of each worker.")] = 4,
+    slots: Annotated[int, typer.Option(min=1, help="Jobs at once, of each worker.")] = 4,
     config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
     serve: Annotated[
         list[str] | None, typer.Option(help="Folder of a worker in any language.")
@@ -78,7 +78,10 @@ def down(home: HomeOption = None) -> None:
 def engine(
     config: Annotated[str | None, typer.Option(help="An iii configuration file.")] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port; that of the configuration, or 49134, without it.")
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port; that of the configuration, or 49134, without it."
+        ),
     ] = None,
     services: Annotated[
         bool, typer.Option(help="Host the services, or leave them to `agentfx services`.")
@@ -121,7 +124,7 @@ def services(
 def worker(
     name: Annotated[str, typer.Option(help="Label, such as w1.")],
     tasks: Annotated[list[str] | None, typer.Option(help="Module whose tasks it has.")] = None,
-    slots: Annotated[int, typer.Option(help="Jobs at once.")] = 4,
+    slots: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 4,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,

@@ -22,7 +22,7 @@ def harness_worker(
         ),
     ] = None,
     tasks: Annotated[list[str] | None, typer.Option(help="Module with agents.")] = None,
-    slots: Annotated[int, typer.Option(help="Steps and tools at once.")] = 16,
+    slots: Annotated[int, typer.Option(min=1, help="Steps and tools at once.")] = 16,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,

@@ -1,5 +1,6 @@
 """Commands about runs: run, resume, cancel, runs, events."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Coroutine
@@ -23,14 +24,18 @@ from agentfx.cli._app import (
     run,
 )
 from agentfx.cli._output import shown_output
-from agentfx.cli._show import err, out, show
+from agentfx.cli._show import err, out, show, show_line
 from agentfx.interpreters import run_events, run_memory
 from agentfx.jobs import new_run_id
 
 runs_app = typer.Typer(help="List runs, or prune old ones.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
 RUN_COLUMNS = ("id", "status", "program", "driven", "started_at", "ended_at")
-EVENT_COLUMNS = ("seq", "type", "path", "task", "worker", "delivery", "ms", "error", "label")
+EVENT_WIDTHS = {
+    "seq": 6, "type": 13, "path": 8, "task": 16, "worker": 6, "delivery": 8, "ms": 8, "error": 5,
+    "label": 5,
+}  # fmt: skip
+EVENT_COLUMNS = tuple(EVENT_WIDTHS)
 
 
 @app.command("run")
@@ -38,7 +43,9 @@ def run_program(
     program: Annotated[str, typer.Argument(help="MODULE:PROGRAM, or a function that makes it.")],
     memory: Annotated[bool, typer.Option("--memory", help="Run in this process.")] = False,
     dist: Annotated[bool, typer.Option("--dist", help="Run on an engine (the default).")] = False,
-    workers: Annotated[int, typer.Option(help="Workers of a cluster started for this run.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Workers of a cluster started for this run.")
+    ] = 2,
     run_id: Annotated[str | None, typer.Option("--run-id", help="Of a new or a known run.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a known run over.")] = False,
     url: Url = None,
@@ -72,7 +79,9 @@ def run_program(
 def resume_run(
     run_id: Annotated[str, typer.Argument(help="As `agentfx runs` lists it.")],
     program: Annotated[str | None, typer.Argument(help="MODULE:PROGRAM, if not stored.")] = None,
-    workers: Annotated[int, typer.Option(help="Workers of a cluster started for this run.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Workers of a cluster started for this run.")
+    ] = 2,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,
@@ -119,7 +128,7 @@ def list_runs(
     token: Token = None,
     home: HomeOption = None,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(help="How many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
 ) -> None:
     """List runs, newest first."""
     if context.invoked_subcommand is None:
@@ -129,8 +138,8 @@ def list_runs(
 
 @runs_app.command("prune")
 def prune_runs(
-    keep: Annotated[int, typer.Option(help="Ended runs to keep.")] = 1000,
-    days: Annotated[float, typer.Option(help="Keep none that ended longer ago.")] = 7.0,
+    keep: Annotated[int, typer.Option(min=0, help="Ended runs to keep.")] = 1000,
+    days: Annotated[float, typer.Option(min=0.0, help="Keep none that ended longer ago.")] = 7.0,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,
@@ -143,7 +152,9 @@ def prune_runs(
 @app.command("events")
 def list_events(
     run_id: str,
-    follow: Annotated[bool, typer.Option("--follow", help="Until the run ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="A line for each, until the run ends.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     home: HomeOption = None,
@@ -152,14 +163,16 @@ def list_events(
     """What happened in a run."""
     where = Where.of(url, token, home)
     if follow:
-        run(lambda: _follow(where, run_id))
+        run(lambda: _follow(where, run_id, as_json=as_json), interrupted="no longer followed")
         return
+    rows = run(lambda: _events(where, run_id))
+    show(rows if as_json else map(_readable, rows), EVENT_COLUMNS, as_json=as_json)
+
+
+def _readable(event: dict[str, Any]) -> dict[str, Any]:
     from agentfx.jobs._event import readable
 
-    rows = run(lambda: _events(where, run_id))
-    if not as_json:
-        rows = [{**row, "label": readable(row.get("label"))} for row in rows]
-    show(rows, EVENT_COLUMNS, as_json=as_json)
+    return {**event, "label": readable(event.get("label"))}
 
 
 async def _events(where: Where, run_id: str) -> list[dict[str, Any]]:
@@ -174,10 +187,19 @@ async def _events(where: Where, run_id: str) -> list[dict[str, Any]]:
     return rows[begun:]
 
 
-async def _follow(where: Where, run_id: str) -> None:
+async def _follow(where: Where, run_id: str, *, as_json: bool) -> None:
+    """Each event as a line, as it happens."""
+    begun = False
     async with engine_of(where) as engine:
+        if not as_json:
+            show_line(dict(zip(EVENT_COLUMNS, EVENT_COLUMNS, strict=True)), EVENT_WIDTHS)
         async for event in run_events(engine, run_id):
-            out.print_json(event.model_dump_json(exclude_none=True), indent=None, ensure_ascii=True)
+            begun = begun or event.type == "run_started"
+            row = event.model_dump(exclude_none=True)
+            if begun and as_json:
+                out.print(json.dumps(row), soft_wrap=True)
+            elif begun:
+                show_line(_readable(row), EVENT_WIDTHS)
 
 
 def _program(name: str) -> AnyEffect:

@@ -1,11 +1,11 @@
 """Listings: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from io import StringIO
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,11 +31,21 @@ out = _Terminal(highlight=False, markup=False, emoji=False)
 err = _Terminal(stderr=True, highlight=False, markup=False, emoji=False)
 LEAST_COLUMN = 10
 """Characters that a column of words needs at least."""
-WIDEST = 10_000
 WHOLE = frozenset({"id", "run", "job", "type", "status", "seq"})
 
 
-def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+def show_line(row: Mapping[str, Any], widths: Mapping[str, int]) -> None:
+    """Print a row of a table that has no end yet.
+
+    Args:
+        row: What to show.
+        widths: Of its columns, by their names; a cell that is wider moves those after it.
+    """
+    cells = (f"{visible(_cell(name, row.get(name))):<{widths[name]}}" for name in widths)
+    out.print(f" {'  '.join(cells)}".rstrip(), soft_wrap=True)
+
+
+def show(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Print rows: some columns as a table, or everything as JSON.
 
     Args:
@@ -43,20 +53,34 @@ def show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: boo
         columns: Keys of the rows that people want to see.
         as_json: Print JSON, one array.
     """
+    rows = list(rows)
     if as_json:
-        out.print_json(json.dumps(list(rows)), ensure_ascii=True)
+        text = json.dumps(rows, indent=2)  # in ASCII: no terminal obeys what it says
+        out.print_json(text) if out.is_terminal else out.file.write(f"{text}\n")
         return
     if not rows:
         out.print("nothing to list")
         return
     cells = [[visible(_cell(name, row.get(name))) for name in columns] for row in rows]
-    if not out.is_terminal:  # a row is a line, however long: for a file, `grep` or `less -S`
-        _print_lines(_table(columns, cells))
+    widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    if not out.is_terminal or sum(widths) + 2 * len(widths) <= out.width:
+        _print_lines(columns, cells, widths)
     elif _least_width(columns, cells) <= out.width:
         out.print(_table(columns, cells))
     else:
         for row_cells in cells:
             out.print(_record(columns, row_cells), "")
+
+
+def _print_lines(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]
+) -> None:
+    """A row is a line, however long: for a file, `grep` or `less -S`; fast for thousands."""
+    head, *lines = (
+        f" {'  '.join(map(set_cell_size, row, widths)).rstrip()}" for row in (columns, *cells)
+    )
+    out.print(Text(head, style="bold"), soft_wrap=True)
+    out.file.writelines(f"{line}\n" for line in lines)
 
 
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
@@ -87,13 +111,6 @@ def _least_width(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
         longest = max(len(name), *(len(row[number]) for row in cells))
         total += 2 + (longest if name in WHOLE else min(longest, LEAST_COLUMN))
     return total
-
-
-def _print_lines(table: Table) -> None:
-    text = StringIO()
-    Console(file=text, width=WIDEST, color_system=None, emoji=False).print(table)
-    for line in text.getvalue().splitlines():
-        out.print(line.rstrip(), soft_wrap=True)
 
 
 def _cell(name: str, value: Any) -> str:

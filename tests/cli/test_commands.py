@@ -59,6 +59,21 @@ def test_a_command_that_is_not_there(agentfx: Command) -> None:
     assert "No such command 'nope'." in said.lines[-1]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "up --workers -1", "up --slots 0", "run m:p --workers -1", "resume r --workers -1",
+        "worker --name w --slots 0", "harness --name w --slots 0", "engine --port 65536",
+        "runs --limit 0", "runs prune --keep -1", "runs prune --days -1",
+    ],
+)  # fmt: skip
+def test_a_number_that_cannot_be_meant(agentfx: Command, tmp_path: Path, command: str) -> None:
+    said = agentfx(*command.split())
+    assert said.status == 2
+    assert f"Invalid value for '{command.split()[-2]}'" in said.lines[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_completion_knows_the_commands() -> None:
     environment = {
         "_AGENTFX_COMPLETE": "complete_bash", "COMP_WORDS": "agentfx d", "COMP_CWORD": "1",

@@ -98,6 +98,21 @@ def test_where_nothing_is_on_record_no_engine_is_started(agentfx: Command, tmp_p
 
 
 @pytest.mark.slow
+def test_events_are_followed_to_the_end_of_their_run(agentfx: Command, shared_home: Path) -> None:
+    here = ("--home", str(shared_home))
+    assert agentfx("run", f"{WORDS}:said", "--run-id", "followed", *here).out == "7\n"
+    head, *lines = agentfx("events", "followed", "--follow", *here).out.splitlines()
+    assert head.split() == [
+        "seq", "type", "path", "task", "worker", "delivery", "ms", "error", "label",
+    ]  # fmt: skip
+    kinds = [line.split()[1] for line in lines]
+    assert (kinds[0], kinds[-1]) == ("run_started", "run_ended")
+    assert not [line for line in lines if "\x1b" in line]
+    said = agentfx("events", "followed", "--follow", "--json", *here)
+    assert [json.loads(line)["type"] for line in said.out.splitlines()] == kinds
+
+
+@pytest.mark.slow
 def test_what_errors_suggest_can_be_typed(agentfx: Command, shared_home: Path) -> None:
     here = ("--home", str(shared_home))
     assert agentfx("run", f"{WORDS}:total", "--run-id", "typed", *here).out == "5\n"

@@ -71,6 +71,12 @@ def test_an_engine_that_does_not_answer(agentfx: Command) -> None:
     assert "no cluster runs in" in agentfx.refused("down")
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "127.0.0.1:1", "here"])
+def test_an_address_that_is_none(agentfx: Command, url: str) -> None:
+    line = agentfx.refused("ps", "--url", url)
+    assert line == f"{url} is no address of an engine: write it as ws://127.0.0.1:49134"
+
+
 def test_what_answers_is_no_engine(agentfx: Command) -> None:
     def hang_up() -> None:
         connection, _ = server.accept()
