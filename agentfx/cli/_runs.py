@@ -56,6 +56,8 @@ def run_program(
     """Run a program to its end; status 0 if it succeeds, 2 if it fails."""
     if memory and (dist or run_id or fresh):
         raise typer.BadParameter("--memory keeps no record: leave out --dist, --run-id and --fresh")
+    if run_id == "":
+        raise typer.BadParameter("--run-id is empty: name the run, or leave it out for a new one")
     effect = _program(program)
     if memory:
         _finish(_driven(lambda: run_memory(effect)), as_json=as_json)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import platform
+import re
 import signal
 import sys
 from pathlib import Path
@@ -29,10 +30,15 @@ DRAIN_SECONDS = 30.0
 OUTPUT_SECONDS = 0.05
 RESEND_SECONDS = 2.0
 RETRY_SECONDS = 0.02
+_LABEL = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
 
 
 def run_worker(options: WorkerOptions) -> int:
     """Serve until SIGTERM; the exit status."""
+    if not _LABEL.fullmatch(options.label):
+        raise LabelError(
+            f"{options.label!r} is no name for a worker: write letters, digits, - and _, as in w1"
+        )
     os.environ.pop("III_WORKER_NAME", None)  # it would override the worker's own name
     outputs = Outputs()
     capture(outputs)
@@ -43,8 +49,8 @@ def run_worker(options: WorkerOptions) -> int:
     return asyncio.run(_Worker(options, SystemClock(), outputs).run())
 
 
-class LabelTakenError(AgentfxError):
-    """The engine has a worker of this label."""
+class LabelError(AgentfxError):
+    """A worker cannot have this label, or another one has it."""
 
 
 class _Worker:
@@ -87,7 +93,7 @@ class _Worker:
             task.cancel()
         await self._connection.close()
         if self._refusal is not None:
-            raise LabelTakenError(self._refusal)
+            raise LabelError(self._refusal)
         return status
 
     @property

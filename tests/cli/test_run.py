@@ -58,6 +58,13 @@ def test_memory_keeps_no_record(agentfx: Command, option: list[str]) -> None:
     assert "--memory keeps no record: leave out --dist, --run-id and --fresh" in said.lines[-1]
 
 
+def test_an_empty_run_id(agentfx: Command, tmp_path: Path) -> None:
+    said = agentfx("run", f"{WORDS}:total", "--run-id", "")
+    assert said.status == 2
+    assert "--run-id is empty: name the run, or leave it out for a new one" in said.lines[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_program_prints_is_not_its_result(agentfx: Command) -> None:
     said = agentfx("run", f"{WORDS}:talks", "--memory", "--json")
     assert (said.out, said.lines) == ("1\n", ["counting 1"])

@@ -245,6 +245,12 @@ async def test_a_worker_of_a_label_that_there_is(cluster: fx.Cluster) -> None:
         await cluster.kill("w9")
 
 
+@pytest.mark.parametrize("name", ["", "a b", "../w1", "w" * 65, "\x1b[2J"])
+def test_a_name_that_no_worker_can_have(agentfx: Command, alone: Alone, name: str) -> None:
+    line = agentfx.refused("worker", "--name", name, *alone.options)
+    assert line == f"{name!r} is no name for a worker: write letters, digits, - and _, as in w1"
+
+
 async def test_a_label_that_another_worker_of_the_engine_has(alone: Alone, tmp_path: Path) -> None:
     def cluster(home: str) -> fx.local:
         return fx.local(1, url=alone.url, token=alone.token, home=str(tmp_path / home))
