@@ -175,8 +175,8 @@ assert all(len(found) == 1 for found in keys.values())
 # ## Now you
 #
 # There is one worker left. Start another, then run the cell below, and while it shows `[*]` click
-# **Kill** in the row of any worker of the panel. Or kill both. Then click **Spawn**. If you do
-# nothing, the cell ends after a few seconds all the same.
+# **Kill** in the row of any worker of the panel. Or kill both. Then click **Spawn worker**. If
+# you do nothing, the cell ends after a few seconds all the same.
 
 # %%
 # %workers spawn

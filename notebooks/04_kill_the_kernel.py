@@ -102,7 +102,7 @@ book()
 async def new_kernel() -> tuple:
     """Start a kernel in this folder, and run the cells above in it."""
     manager = AsyncKernelManager()
-    await manager.start_kernel()
+    await manager.start_kernel(extra_arguments=["--log-level=ERROR"])
     client = manager.client()
     client.start_channels()
     await client.wait_for_ready(timeout=40)

@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Never, TypeGuard, overload
@@ -133,7 +134,9 @@ async def chosen(backend: Backend | None) -> AsyncGenerator[Backend]:
         yield cluster
 
 
+@cache
 def _say(text: str) -> None:
+    """Say something, once."""
     print(f"agentfx: {text}", file=sys.stderr)  # noqa: T201 - said wherever the user looks
 
 

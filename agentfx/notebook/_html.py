@@ -79,8 +79,8 @@ def render_html(snapshot: Snapshot) -> str:
     moves = [_move(row) for _, row in rows_of(snapshot, "moves")]
     if moves:
         parts.append(table("Jobs that moved to another worker", _MOVES, moves[:MOST_MOVES]))
-    if run.get("kind") == "dist":
-        workers = [_worker(name, row) for name, row in sorted(rows_of(snapshot, "workers"))]
+    workers = [_worker(name, row) for name, row in sorted(rows_of(snapshot, "workers"))]
+    if run.get("kind") == "dist" and workers:
         parts.append(table("Workers", _WORKERS, workers))
     dead = [_dead(row) for _, row in rows_of(snapshot, "dead")]
     if dead:

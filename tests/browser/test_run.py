@@ -163,13 +163,16 @@ def test_a_saved_notebook_shows_the_end_of_its_run_without_a_kernel(
     lab.end_kernels()
     reopened = NotebookPage(page)
     reopened.open(lab.address("saved"))
+    reopened.command("application:toggle-left-area")
     html = reopened.output(1)
     expect(html.locator(".afx")).to_have_count(0)
     expect(html.locator("caption", has_text="Workers")).to_be_visible(timeout=SLOW_MS)
     expect(html).to_contain_text("killed")
     expect(html).to_contain_text("12 of 12 steps ended")
     expect(html.locator("caption", has_text="Jobs that moved")).to_be_visible()
-    reopened.shot(shots, "reopened.png")
+    expect(html).to_contain_text("the cluster of this folder")
+    expect(html).not_to_contain_text(str(lab.root))  # the picture is in the documents
+    reopened.shot(shots, "saved-without-kernel.png")
 
 
 def test_two_tabs_show_one_run(lab: Lab, page: Page) -> None:

@@ -210,3 +210,7 @@ def test_a_published_notebook_has_no_widgets_and_all_else() -> None:
         ],
         "metadata": {"kernelspec": {}},
     }
+
+
+def test_before_a_run_has_begun_there_is_no_empty_table() -> None:
+    assert "<table" not in render_html(View("r").snapshot())
