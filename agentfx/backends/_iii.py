@@ -246,7 +246,10 @@ class IiiBackend:
         self, run: str, epoch: int, steps: Sequence[JournalStep]
     ) -> list[tuple[str, str]]:
         """See `Backend.put_once`."""
-        message = {"run": run, "epoch": epoch, "steps": [asdict(step) for step in steps]}
+        rows = [
+            {"path": s.path, "what": s.what, "value": s.value, "error": s.error} for s in steps
+        ]  # fmt: skip
+        message = {"run": run, "epoch": epoch, "steps": rows}
         answer = await self._ask("run::put", message)
         return [(what, value) for what, value in answer]
 

@@ -112,6 +112,8 @@ def stop_reason_of(content: Sequence[Block]) -> str:
 
 def with_ids(content: Sequence[Block], request: Request) -> list[Block]:
     """Blocks whose calls have ids that no earlier call has, the same for the same request."""
+    if stop_reason_of(content) != "tool_use":
+        return list(content)
     earlier = sum(b["type"] == "tool_use" for m in request.messages for b in m.content)
     found: list[Block] = []
     for block in content:

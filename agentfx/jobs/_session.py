@@ -26,7 +26,7 @@ class Pulse:
         stimulus: Number of the last event that somebody has to react to.
         message: Number of the last such event that is no result of a tool.
         reacted: The highest one that a turn reacted to.
-        open_calls: Tool calls without a result.
+        open_calls: Tool calls without a result; 0 where a message is new, which waits for none.
     """
 
     stimulus: int

@@ -73,11 +73,12 @@ class SqliteStore:
         migrate(self._writing, str(path))
         self._reading = _open(path)
         self._reading.execute("PRAGMA query_only = ON")
+        self._written = SqliteTransaction(self._writing)
+        self._read = SqliteTransaction(self._reading)
 
     def write(self, operation: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """See `Store.write`."""
-        transaction = SqliteTransaction(self._writing)
-        return self._writer.submit(lambda: operation(transaction))
+        return self._writer.submit(lambda: operation(self._written))
 
     def read(self, query: Callable[[Transaction], T]) -> Awaitable[T]:
         """See `Store.read`."""
@@ -91,7 +92,7 @@ class SqliteStore:
         # One transaction, so that all of a query's statements see the same commit.
         self._reading.execute("BEGIN")
         try:
-            return query(SqliteTransaction(self._reading))
+            return query(self._read)
         finally:
             self._reading.execute("ROLLBACK")
 

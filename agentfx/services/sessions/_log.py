@@ -57,6 +57,7 @@ class Log:
     def __init__(self, t: Transaction, row: SessionRow, now: float) -> None:
         self.t, self.row, self.now = t, row, now
         self.after = After(row.id)
+        self._unknown: set[str] = set()
 
     # Events
 
@@ -80,14 +81,16 @@ class Log:
             numbers.append(row.seq)
             self.row = replace(self.row, head=row.seq, chain=row.hash)
         self.t.sessions.append(self.row.no, rows)
+        self._unknown.clear()
         return numbers
 
     def known(self, event: NewEvent, body: str | None = None) -> int | None:
         """The number of an event that was appended with this key before."""
-        if event.key is None:
+        if event.key is None or event.key in self._unknown:
             return None
         row = self.t.sessions.keyed(self.row.no, event.key)
         if row is None:
+            self._unknown.add(event.key)
             return None
         text = body if body is not None else self._stored(orjson.dumps(event.body))
         if (row.kind, row.body) != (event.kind, text):
@@ -211,7 +214,7 @@ class Log:
 
     def close_open_calls(self, why: str, writer: str, *, started_too: bool) -> None:
         """Give open calls a result that says whether they may have had effects."""
-        for call in self.t.sessions.open_calls(self.row.no):
+        for call in self.open_calls:
             started = call.state == "started"
             if started_too or not started:
                 self.close_call(call, ghost(started=started, why=why), writer, "services")
@@ -229,8 +232,13 @@ class Log:
         """What decides whether a step is due."""
         stimulus, reacted = self.t.sessions.watermarks(self.row.no)
         message = self.t.sessions.last_message(self.row.no) if stimulus > reacted else 0
-        open_calls = self.t.sessions.open_calls(self.row.no) if stimulus > reacted else []
-        return Pulse(stimulus, message, reacted, len(open_calls))
+        waits = message <= reacted < stimulus  # for results: then it matters which are missing
+        return Pulse(stimulus, message, reacted, len(self.open_calls) if waits else 0)
+
+    @property
+    def open_calls(self) -> list[CallRow]:
+        """Calls without a result."""
+        return self.t.sessions.open_calls(self.row.no)
 
     @property
     def wants_step(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -362,9 +362,12 @@ def _new_session(t: Transaction, message: OpenSession, now: float) -> SessionRow
     return replace(row, no=t.sessions.add(row))
 
 
+_HIDDEN = ("no", "run_no", "wake_head", "wake_used")
+_LISTED = tuple(f.name for f in fields(SessionRow) if f.name not in _HIDDEN)
+
+
 def _listed(row: SessionRow) -> dict[str, Json]:
-    hidden = ("no", "run_no", "wake_head", "wake_used")
-    return {name: value for name, value in asdict(row).items() if name not in hidden}
+    return {name: getattr(row, name) for name in _LISTED}
 
 
 def _handler(function_id: str, kind: type[T], serve: Callable[[T], Awaitable[Json]]) -> Handler:

@@ -20,8 +20,7 @@ def send(log: Log, message: Append) -> Json:
     numbers = _again(log, message.events)
     if numbers is not None:
         return _answer(log, numbers)
-    busy = log.row.wake is not None or bool(log.t.sessions.open_calls(log.row.no))
-    if log.row.policy == "preempt" and busy:
+    if log.row.policy == "preempt" and (log.row.wake is not None or log.open_calls):
         log.raise_epoch()
         log.close_open_calls(OVERTAKEN, "services", started_too=False)
     numbers = log.add(message.writer, message.events)
@@ -124,7 +123,7 @@ def decide(log: Log, message: Decide) -> Json:
 
 def cancel(log: Log, message: Cancel) -> Json:
     """End what a session does: the turn is refused, calls get results, nobody is woken."""
-    calls = log.t.sessions.open_calls(log.row.no)
+    calls = log.open_calls
     if log.row.wake is None and not calls and not log.wants_step:
         return {"cancelled": False}
     log.raise_epoch()
