@@ -1,9 +1,9 @@
 """How a program ends."""
 
 from dataclasses import dataclass, field
-from typing import Generic, Never, NoReturn, TypeAlias, cast
+from typing import Generic, Never, NoReturn, cast
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeAliasType, TypeVar
 
 A = TypeVar("A", covariant=True)
 E = TypeVar("E", covariant=True)
@@ -42,4 +42,5 @@ class Err(Generic[E]):
         raise error
 
 
-Exit: TypeAlias = Ok[X] | Err[F]
+# No plain alias: Python 3.13.0 cannot subscript one whose last variable has a default.
+Exit = TypeAliasType("Exit", Ok[X] | Err[F], type_params=(X, F))

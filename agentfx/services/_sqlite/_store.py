@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,10 +69,12 @@ class SqliteStore:
             # Its owner's alone, with all that SQLite puts beside it. Only a new file: to close
             # one that SQLite has open would drop its locks.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        self._writing = _open(path)
-        migrate(self._writing, str(path))
-        self._reading = _open(path)
-        self._reading.execute("PRAGMA query_only = ON")
+        with ExitStack() as opened:
+            self._writing = _open(path, opened)
+            migrate(self._writing, str(path))
+            self._reading = _open(path, opened)
+            self._reading.execute("PRAGMA query_only = ON")
+            opened.pop_all()
         self._written = SqliteTransaction(self._writing)
         self._read = SqliteTransaction(self._reading)
 
@@ -148,8 +150,9 @@ def _why_not(path: Path, error: sqlite3.Error) -> StoreError:
             return StoreError(f"{path} cannot be opened ({error}): give another --home")
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
+    made = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = opened.enter_context(closing(made))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
