@@ -49,13 +49,15 @@ async def _registry(where: Where) -> "list[Known]":
 
 
 def _check(file: Path, registry: "list[Known]") -> None:
-    from agentfx.contracts import compare, published_in
+    from agentfx.contracts import GenError, compare, published_in
 
     try:
         before = published_in(file.read_text("utf-8"))
     except (OSError, ValueError, SyntaxError) as error:
-        err.print(f"{file} cannot be checked: {error}", style="red", soft_wrap=True)
-        raise typer.Exit(1) from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise GenError(
+            f"{file} cannot be checked: {why}; `agentfx gen --out {file}` writes it"
+        ) from None
     changes = compare(before, registry)
     for change in changes:
         out.print(str(change), style="red" if change.kind == "breaking" else None, soft_wrap=True)

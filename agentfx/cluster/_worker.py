@@ -30,6 +30,7 @@ DRAIN_SECONDS = 30.0
 OUTPUT_SECONDS = 0.05
 RESEND_SECONDS = 2.0
 RETRY_SECONDS = 0.02
+MISSING_SECONDS = 1.0
 _LABEL = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
 
 
@@ -64,6 +65,7 @@ class _Worker:
         self._draining = False
         self._leave = asyncio.Event()
         self._refusal: str | None = None
+        self._begun, self._has_said = clock.monotonic(), False
         self._brought: dict[str, AnyTask] = {}
         self._loaded: dict[str, AnyTask] = {}
         self._bundles: dict[str, dict[str, AnyTask]] = {}
@@ -143,11 +145,28 @@ class _Worker:
                     self._refusal = error.message
                     self._leave.set()
                     return
+                if self._leave.is_set():
+                    return
+                self._say_who_is_missing(error)
                 await self._clock.sleep(0.05)  # the services are not there yet
                 continue
             self._generation = max(self._generation, answer["gen"])
             self._resend()
             return
+
+    def _say_who_is_missing(self, error: CallError) -> None:
+        """Once, before this worker was ever heard: else nobody knows what it waits for."""
+        if self._generation or self._has_said or error.code != "function_not_found":
+            return
+        if self._clock.monotonic() - self._begun > MISSING_SECONDS:
+            self._has_said = True
+            url = self._options.url
+            print(  # noqa: T201 - in a terminal, or in the log of the cluster
+                f"worker {self._options.label} waits: the engine at {url} has no agentfx "
+                f"services; start them with `agentfx services --url {url}`",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _greeting(self) -> Json:
         process = psutil.Process()

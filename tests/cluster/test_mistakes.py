@@ -267,6 +267,29 @@ async def test_a_label_that_another_worker_of_the_engine_has(alone: Alone, tmp_p
         assert {row["pid"] for row in await one.workers() if row["label"] == "w1"} == {pid}
 
 
+def test_a_worker_says_that_it_waits_for_services_and_leaves_when_it_is_told(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "agentfx"]
+    engine = [*command, "engine", "--home", str(tmp_path), "--port", "0", "--no-services"]
+    with subprocess.Popen(engine, stdout=subprocess.PIPE, text=True) as alone:
+        assert alone.stdout is not None
+        url, token = (part.partition("=")[2] for part in alone.stdout.readline().split()[1:])
+        where = ["--name", "w1", "--url", url, "--token", token]
+        with subprocess.Popen(
+            [*command, "worker", *where], stderr=subprocess.PIPE, text=True
+        ) as waiting:
+            assert waiting.stderr is not None
+            waiting.stderr.readline()
+            assert waiting.stderr.readline() == (
+                f"worker w1 waits: the engine at {url} has no agentfx services; start them with "
+                f"`agentfx services --url {url}`\n"
+            )
+            waiting.send_signal(signal.SIGTERM)
+            assert waiting.wait() == 0
+        alone.send_signal(signal.SIGTERM)
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentfx", *arguments], capture_output=True, text=True
