@@ -924,8 +924,8 @@ function timeline(view) {
   function measure() {
     ruler.font = `11px ${getComputedStyle(el).fontFamily}`;
     const took = store.run.took;
-    layout.end = took === undefined || !store.isLive ? reach(Math.max(store.elapsed, 0.1)) : Math.max(took * 1.02, 0.01);
-    if (!store.isLive && store.ended !== undefined) layout.end = Math.max(store.ended * 1.02, 0.01);
+    layout.end = took === undefined || !store.isLive ? reach(Math.max(store.elapsed, 0.1)) : Math.max(took * 1.02, 0.001);
+    if (!store.isLive && store.ended !== undefined) layout.end = Math.max(store.ended * 1.02, 0.001);
     layout.width = Math.max(svg.parentElement?.clientWidth ?? 600, 320);
     layout.teams = teams();
     let top = TOP;
@@ -1191,7 +1191,7 @@ function slider(view) {
   live.addEventListener("click", () => store.look(undefined));
   return { el, update() {
     const end = store.elapsed;
-    const most = store.ended === undefined ? reach(Math.max(end, 0.1)) : Math.max(store.ended * 1.02, 0.01);
+    const most = store.ended === undefined ? reach(Math.max(end, 0.1)) : Math.max(store.ended * 1.02, 0.001);
     attr(input, "max", String(most));
     attr(input, "step", String(most / 500));
     if (store.wanted === undefined) input.value = String(end);
