@@ -1,6 +1,5 @@
 """Keeping a view up to date with a run on an engine."""
 
-import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -113,22 +112,12 @@ class Following:
 
 async def look_around(engine: Engine, view: View) -> None:
     """Ask once for what events do not tell: workers, queues, dead letters, who can run it."""
-    asked = [
-        engine.request(name, data)
-        for name, data in (
-            ("workers::list", {}),
-            ("queues::list", {}),
-            ("dead::list", {"limit": MOST_DEAD}),
-        )
-    ]
-    workers, queues, dead = await asyncio.gather(*asked)
-    view.workers(workers)
-    view.replace("queues", queue_rows(queues))
-    view.replace("dead", dead_rows(dead))
+    seen = await engine.request("run::around", {"run": view.run, "limit": MOST_DEAD})
+    view.workers(seen["workers"])
+    view.replace("queues", queue_rows(seen["queues"]))
+    view.replace("dead", dead_rows(seen["dead"]))
     if view.run and not view.is_over:
-        row = await engine.request("run::get", {"run": view.run})
-        if row is not None:
-            view.waiting(no_worker_can=row["status"] == "waiting")
+        view.waiting(no_worker_can=seen["waiting"])
 
 
 async def keep_looking(engine: Engine, view: View, clock: Clock) -> None:

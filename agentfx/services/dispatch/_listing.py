@@ -6,16 +6,19 @@ from operator import itemgetter
 from agentfx.jobs import Route, home_of
 from agentfx.services._run_rows import RunRow
 from agentfx.services.dispatch._core import Core
+from agentfx.services.dispatch._dead import DeadLetters
 from agentfx.services.dispatch._drivers import Drivers
-from agentfx.services.dispatch._messages import Limit, RunName, Serves
+from agentfx.services.dispatch._messages import Around, Limit, RunName, Serves
+from agentfx.services.dispatch._workers import Workers
 from agentfx.wire import Json
 
 
 class Listing:
     """Answers questions, and changes nothing."""
 
-    def __init__(self, core: Core, drivers: Drivers) -> None:
+    def __init__(self, core: Core, drivers: Drivers, workers: Workers, dead: DeadLetters) -> None:
         self._core, self._drivers = core, drivers
+        self._workers, self._dead = workers, dead
 
     async def list(self, message: Limit, caller: str | None) -> Json:
         """Recent runs, newest first."""
@@ -50,6 +53,15 @@ class Listing:
         if run is None:
             return None
         return {**self._listed(run, self._waiting()), "exit": run.exit}
+
+    async def around(self, message: Around, caller: str | None) -> Json:
+        """What events of a run do not tell, for who asks again and again: in one answer."""
+        return {
+            "workers": await self._workers.list(Limit(), caller),
+            "queues": await self._dead.queues(Limit(), caller),
+            "dead": await self._dead.list(Limit(message.limit), caller),
+            "waiting": message.run in self._waiting(),
+        }
 
     async def unserved(self, message: Serves, caller: str | None) -> Json:
         """Those of some tasks that no worker is there for, and what the workers have."""

@@ -296,6 +296,14 @@ class RunName:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """A run that somebody watches; `limit` is of the dead letters."""
+
+    run: str
+    limit: Count = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Prune:
     """Which ended runs to keep."""
 

@@ -17,6 +17,7 @@ from agentfx.services.dispatch._foreign import Foreign
 from agentfx.services.dispatch._forward import Forward
 from agentfx.services.dispatch._listing import Listing
 from agentfx.services.dispatch._messages import (
+    Around,
     Brings,
     Driver,
     EndRun,
@@ -75,10 +76,10 @@ class DispatchService:
         self._core = Core(store, host, clock, self._tasks)
         self._drivers = Drivers(self._core)
         self._runs = Runs(self._core, self._drivers)
-        self._listing = Listing(self._core, self._drivers)
         self._workers = Workers(self._core, Forward(self._core), process_ended)
         self._foreign = Foreign(self._core, self._workers.outcomes)
         self._dead = DeadLetters(self._core)
+        self._listing = Listing(self._core, self._drivers, self._workers, self._dead)
         self._events = Events(self._core)
         self._retention = Retention(self._core, drop_code)
         self._served: list[str] = []
@@ -173,6 +174,7 @@ class DispatchService:
             "run::release": (RunEpoch, runs.release),
             "run::cancel": (RunName, runs.cancel),
             "run::get": (RunName, listing.get),
+            "run::around": (Around, listing.around),
             "run::events": (ReadEvents, self._events.read),
             "run::output": (ReadOutput, self._events.output),
             "runs::list": (Limit, listing.list),

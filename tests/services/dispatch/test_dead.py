@@ -40,6 +40,22 @@ async def test_a_crash_parks_the_job_and_tells_the_driver(kit: Kit) -> None:
     assert [row[5] for row in page["jobs"]] == ["dead"]
 
 
+async def test_who_watches_a_run_is_told_all_around_it_in_one_answer(kit: Kit) -> None:
+    worker, driver = await opened(kit)
+    await kill(worker, driver, job())
+    around = await kit.call("run::around", run="r")
+    assert around == {
+        "workers": await kit.call("workers::list"), "queues": await kit.call("queues::list"),
+        "dead": await kit.call("dead::list"), "waiting": False,
+    }  # fmt: skip
+    assert around["workers"]
+    assert around["queues"]
+    assert around["dead"]
+    await worker.die()
+    await driver.submit(job("2"))
+    assert (await kit.call("run::around", run="r"))["waiting"]
+
+
 async def test_a_redriven_job_of_a_run_that_waits_runs_and_tells_its_outcome(kit: Kit) -> None:
     worker, driver = await opened(kit)
     await kill(worker, driver, job())
