@@ -184,20 +184,22 @@ class Timeline:
         """Where a time stands on the timeline."""
         return at - (self._origin if self._origin is not None else at) - self._cut
 
-    def passed(self, at: float) -> None:
-        """Something happened at this time."""
+    def passed(self, at: float) -> float:
+        """Something happened at this time: where it stands on the timeline."""
         if at > self._last_at:
             self._last_at = at
+        return self.seconds(at)
 
     # Events
 
     def job(self, event: Told) -> None:
         """A job started or ended somewhere, or lost its worker."""
         kind = event.type
-        if kind == "job_started":
+        ended = _ENDS.get(kind)
+        if ended is not None:
+            self._end(event, ended)
+        elif kind == "job_started":
             self._start(event)
-        elif kind in _ENDS:
-            self._end(event, _ENDS[kind])
         elif kind == "job_lost":
             self._lose(event)
         elif kind == "job_requeued":
@@ -347,14 +349,14 @@ class Timeline:
 
 def _lane_for(bar: Bar, lanes: list[_Lane]) -> int:
     """The first that is free, else one more."""
+    begin = bar.begin
     for number, lane in enumerate(lanes):
-        if _is_free(lane, bar):
+        last = lane.last
+        if last is None:
+            return number
+        end = last.end
+        if end is None:
+            continue
+        if end <= begin or end <= begin + min(OVERLAP_SECONDS, (end - last.begin) / 2):
             return number
     return len(lanes)
-
-
-def _is_free(lane: _Lane, bar: Bar) -> bool:
-    last = lane.last
-    if last is None or last.end is None:
-        return last is None
-    return last.end <= bar.begin + min(OVERLAP_SECONDS, (last.end - last.begin) / 2)

@@ -86,16 +86,16 @@ class Tree:
 
     def job(self, event: Told) -> None:
         """A job changed its state."""
-        node = self._nodes.get(event.path or "")
+        path, kind = event.path or "", event.type
+        node = self._nodes.get(path)
         if node is None or not node.begun:
-            node = self._at(event.path or "", "job")
+            node = self._at(path, "job")
         if node.kind != "job":
             node.kind = "job"  # an event of its fan-out was lost: it stood for a scope
         node.task = event.task or node.task
         node.label = event.label or node.label
         if event.item is not None:
             node.index = event.item
-        kind = event.type
         node.worker = event.worker or node.worker
         node.ms = event.ms if kind in ("job_done", "job_failed") else None
         node.error = event.error and _cut(event.error)
@@ -103,7 +103,7 @@ class Tree:
         tries = (event.attempt or 1) + (event.delivery or 1) - 1
         if tries > node.tries:
             node.tries = tries
-        self._dirty[node.path] = node
+        self._dirty[path] = node
 
     def started(self, event: Told) -> None:
         """A step that holds others began."""
@@ -155,7 +155,8 @@ class Tree:
             if node.kind == "fan_out" and well:
                 self._pass_items(node)
             node.closed = True
-            self._dirty[node.path] = node
+            if not node.is_leaf:
+                self._touch(node)
         if well:
             self._catch(self.root)
 

@@ -16,7 +16,9 @@ from agentfx.notebook._tree import JOB_EVENTS, Tree
 Kind: TypeAlias = Literal["dist", "memory"]
 
 _ACTIVE = ("running", "waiting")
-_MARKED = ("worker_joined", "worker_lost", "worker_left", "services_restarted", "run_attached")
+_MARKED = frozenset(
+    {"worker_joined", "worker_lost", "worker_left", "services_restarted", "run_attached"}
+)
 
 
 @dataclass(slots=True)
@@ -84,8 +86,7 @@ class View:
         if self._totals.started_at is not None:  # else it belongs to the time before
             if kind in _MARKED:
                 self._timeline.mark(event)
-            self._timeline.passed(event.at)
-            self._log.add(event, self._timeline.seconds(event.at))
+            self._log.add(event, self._timeline.passed(event.at))
 
     def _started(self, event: Told) -> None:
         if self._totals.started_at is not None:
