@@ -230,6 +230,10 @@ class JobRows(Protocol):
         """End an open job; False if it is not open, or if this hand-over no longer counts."""
         ...
 
+    def forsake(self, job: str, outcome: str) -> bool:
+        """Make a cancelled job a dead one, if it had begun; False if it is none such."""
+        ...
+
     def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
         """Jobs of a run that are no longer open, up to a size; and the cursor to go on with."""
         ...

@@ -145,6 +145,24 @@ async def test_an_action_is_never_run_a_second_time(own_home: str, tmp_path: Pat
     assert traced(log) == ["began 7"]
 
 
+async def test_an_action_whose_run_was_interrupted_is_not_run_again(
+    own_home: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with fx.local(workers=1, home=own_home) as cluster:
+        running = asyncio.ensure_future(
+            fx.run_dist(pay(str(log), 7, 30.0), backend=cluster, run_id="r")
+        )
+        await eventually(lambda: traced(log))
+        running.cancel()
+        await asyncio.wait([running])
+        exit_ = await fx.run_dist(pay(str(log), 7, 30.0), backend=cluster, run_id="r")
+    assert isinstance(exit_, fx.Err)
+    assert isinstance(exit_.error, fx.TaskError)
+    assert exit_.error.reason == "lost"
+    assert traced(log) == ["began 7"]
+
+
 async def test_an_action_survives_the_engine(own_home: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=1, home=own_home) as cluster:

@@ -95,6 +95,15 @@ class SqliteJobs:
         )
         return done.rowcount == 1
 
+    def forsake(self, job: str, outcome: str) -> bool:
+        """See `JobRows.forsake`."""
+        done = self.connection.execute(
+            "UPDATE jobs SET state = 'dead', outcome = ? "
+            "WHERE id = ? AND state = 'cancelled' AND deliveries > voided",
+            (outcome, job),
+        )
+        return done.rowcount == 1
+
     def of_run(self, run_no: int, after: int, limit_bytes: int) -> tuple[list[SettledJob], int]:
         """See `JobRows.of_run`."""
         rows = self.connection.execute(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TypeAlias
 
-from agentfx.jobs import Job, identity_of, job_id
+from agentfx.jobs import Ended, Job, identity_of, job_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow, RunRow, RunStatus, SettledJob, StepRow
 from agentfx.services._store import Transaction
-from agentfx.services.dispatch._core import Core, driver_id
+from agentfx.services.dispatch._core import Core, dead_outcome, driver_id
 from agentfx.services.dispatch._drivers import Drivers
 from agentfx.services.dispatch._messages import (
     EndRun,
@@ -26,6 +26,7 @@ from agentfx.services.dispatch._messages import (
 )
 from agentfx.wire import Json
 
+CANCELLED = "it was cancelled while it ran; it may have completed, and is not run again"
 BACKLOG = 10_000
 """Operations that wait for the store beyond which submits are refused; drivers try again."""
 
@@ -140,6 +141,7 @@ class Runs:
 
         def operation(t: Transaction) -> tuple[int, _Added, list[Job], list[SettledJob]]:
             run = driven(t, message.run, message.epoch)
+            _forsake(t, [job for job in message.jobs if job.at_most_once], now)
             new = t.jobs.add(run.no, message.jobs)
             ids = {job.id for job, _ in new}
             known = [job for job in message.jobs if job.id not in ids]
@@ -329,6 +331,15 @@ def driven(t: Transaction, run: str, epoch: int) -> RunRow:
 def superseded(run: str) -> FunctionError:
     """What a driver of an earlier epoch is told."""
     return FunctionError("superseded", f"another driver goes on with run {run}")
+
+
+def _forsake(t: Transaction, actions: Sequence[Job], at: float) -> None:
+    """End actions that were cancelled while they ran: what is cancelled may start again."""
+    for job in actions:
+        lost = Ended(job.id, job.task, "lost", CANCELLED)
+        if t.jobs.forsake(job.id, dead_outcome(lost)):
+            error = f"{lost.reason}: {lost.message}"
+            t.jobs.record([EventRow("job_dead", at, job=job.id, fields={"error": error})])
 
 
 def _cancel(t: Transaction, ids: Sequence[str], at: float) -> list[str]:

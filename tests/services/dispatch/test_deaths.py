@@ -234,6 +234,28 @@ async def test_a_lost_action_is_not_run_again_but_ends_as_lost(kit: Kit) -> None
     await holds(lambda: two.given == [], kit)
 
 
+async def test_an_action_that_was_cancelled_while_it_ran_is_not_run_again(kit: Kit) -> None:
+    (one, two), driver = await running(kit, job(at_most_once=True))
+    await driver.ask("run::cancel_jobs", run="r", epoch=1, ids=[job().id])
+    await eventually(lambda: one.stopped == [start_of(job())])
+    await driver.submit(job(at_most_once=True))  # as when the run is resumed
+    outcome = (await driver.settled(key="dead"))[job().id]
+    assert "it was cancelled while it ran; it may have completed" in outcome["value"]
+    await holds(lambda: (one.starts, two.given) == ([], []), kit)
+    assert (await kit.kinds())[-2:] == ["job_cancelled", "job_dead"]
+
+
+async def test_an_action_that_was_cancelled_before_it_began_runs(kit: Kit) -> None:
+    driver = kit.driver()
+    await driver.open()
+    for _ in range(2):
+        await driver.submit(job(at_most_once=True))
+        await driver.ask("run::cancel_jobs", run="r", epoch=1, ids=[job().id])
+    await driver.submit(job(at_most_once=True))
+    worker = await kit.worker()
+    await eventually(lambda: worker.starts == [start_of(job())])
+
+
 # Poison
 
 
