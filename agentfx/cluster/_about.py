@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agentfx.backends import CallError, Connection
+from agentfx.backends import CallError, Connection, LinkLostError
 from agentfx.cluster._options import INFO
 
 ASK_SECONDS = 5.0
@@ -41,6 +41,15 @@ async def about(connection: Connection) -> About:
     else:
         name, where = await _iii(connection), "services as a worker of it"
     return About(name, f"{where}, store {info['store']}", info["lossy"])
+
+
+async def version_of_services(connection: Connection) -> str | None:
+    """Of which agentfx the services are; None where there are none, or none yet."""
+    try:
+        info = await connection.call(INFO, {}, ASK_SECONDS)
+    except (CallError, LinkLostError):
+        return None
+    return str(info["version"])
 
 
 async def _iii(connection: Connection) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import sys
 from collections.abc import Iterable
+from importlib.metadata import version
 from secrets import token_hex
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from agentfx._clock import Clock, SystemClock
 from agentfx.algebra import AnyTask
 from agentfx.backends import LOST_SECONDS, Connection, EngineAwayError, IiiBackend
-from agentfx.cluster._about import About, about
+from agentfx.cluster._about import About, about, version_of_services
 from agentfx.cluster._bundle import drop_forgotten, write_bundle
 from agentfx.cluster._control import ControlClient
 from agentfx.cluster._find import ClusterError, Found, find_engine, log_tail, start_supervisor
@@ -57,6 +58,20 @@ class Engine(IiiBackend):
         """For the engine, as a bearer token."""
         return self.found.token
 
+    async def start(self) -> None:
+        """See `IiiBackend.start`.
+
+        Raises:
+            ClusterError: The services are of another version of agentfx, and may not understand.
+        """
+        theirs, ours = await version_of_services(self.connection), version("agentfx-kit")
+        if theirs not in (None, ours):
+            raise ClusterError(
+                f"the services at {self.url} are of agentfx {theirs}, this is {ours}: end them "
+                "(a cluster by `agentfx down`) and start them anew, or use their version here"
+            )
+        await super().start()
+
     async def about(self) -> About:
         """Which engine it is, and which services it has."""
         return await about(self.connection)
@@ -92,10 +107,15 @@ async def open_engine(found: Found, clock: Clock, given: Iterable[AnyTask] = ())
 
     Raises:
         ConnectionFailedError: It does not answer, or refuses the token.
+        ClusterError: Its services are of another version of agentfx.
     """
     connection = await _connected(found, clock)
     engine = Engine(found, connection, clock, given)
-    await engine.start()
+    try:
+        await engine.start()
+    except BaseException:
+        await engine.close()
+        raise
     return engine
 
 

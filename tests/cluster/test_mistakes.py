@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_a_wrong_token(agentfx: Command, alone: Alone) -> None:
         assert "refuses the token: give --token or III_TOKEN" in line
     said = agentfx("ps", III_URL=alone.url, III_TOKEN=alone.token)
     assert (said.status, said.lines) == (0, [])
+
+
+def test_services_of_another_version(
+    agentfx: Command, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentfx.cluster._cluster.version", {"agentfx-kit": "99.0"}.__getitem__)
+    said = agentfx.refused("runs", "--url", alone.url, "--token", alone.token)
+    assert said == (
+        f"the services at {alone.url} are of agentfx {version('agentfx-kit')}, this is 99.0: end "
+        "them (a cluster by `agentfx down`) and start them anew, or use their version here"
+    )
 
 
 @pytest.mark.parametrize("command", ["engine", "up"])
