@@ -35,6 +35,7 @@ const SHOWN_ITEMS = 24; // of a fan-out, without pages; as the kernel's side has
 const PAGE = 50;
 const SLICE_MS = 12;
 const BUSY_AFTER_MS = 2000;
+const SILENT_AFTER_MS = 8000; // something comes every two seconds while a run is watched
 
 // Small tools
 
@@ -147,7 +148,11 @@ class Store {
   get ended() { return this.live.run?.run?.took; }
   /** Seconds of the run that have passed. */
   get elapsed() {
-    return this.ended ?? this.now + (performance.now() - this.heardAt) / 1000;
+    return this.ended ?? this.now + Math.min(performance.now() - this.heardAt, SILENT_AFTER_MS) / 1000;
+  }
+  /** Whether nothing comes any more from a kernel that still watched. */
+  get isSilent() {
+    return this.live.run?.run?.live === true && performance.now() - this.heardAt > SILENT_AFTER_MS;
   }
 
   /** @param {Row} snapshot */
@@ -509,8 +514,9 @@ function header(view) {
     put(result, failed ? `failed: ${run.error}` : run.result && !run.error ? `result: ${run.result}` : "");
     attr(result, "data-state", failed ? "failed" : null);
     result.hidden = !result.textContent;
+    const silent = `Nothing has come from the kernel for ${SILENT_AFTER_MS / 1000} s. If it was restarted, run the cell again: the run goes on. `;
     const busy = store.isBusy ? "The kernel is busy: your click waits until it is free. " : "";
-    put(notice, busy + (run.notice ?? ""));
+    put(notice, (store.isSilent ? silent : busy) + (run.notice ?? ""));
     notice.hidden = !notice.textContent;
     const over = run.took !== undefined;
     unwatch.hidden = over || run.watched !== true;

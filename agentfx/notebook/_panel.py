@@ -13,6 +13,8 @@ from agentfx.notebook._watch import Pace, look_around
 from agentfx_widgets import Panel
 
 TICK_SECONDS = 1 / 15
+BEAT_SECONDS = 2.0
+"""So often something comes from a kernel that lives; who hears nothing says so."""
 MOST_VIEWERS = 8
 """Tabs that look at the past at the same time."""
 Action = Callable[[dict[str, Any]], Awaitable[str]]
@@ -42,6 +44,7 @@ class RunPanel:
         self._kit, self._view, self._more, self._engine = kit, view, more, engine
         self._unwatched = unwatched
         self._sent = 0
+        self._pushed_at = 0.0
         self._replays: dict[str, Replay] = {}
         self._actions: dict[str, Action] = {
             "kill": self._kill,
@@ -66,10 +69,14 @@ class RunPanel:
 
     async def keep_pushing(self) -> None:
         """Send what changed, some times a second, until it is cancelled."""
-        pace = Pace(self._kit.clock, TICK_SECONDS)
+        clock = self._kit.clock
+        pace = Pace(clock, TICK_SECONDS)
+        self._view.note(live=True)
         while True:
             pace.begin()
             self.push()
+            if clock.monotonic() - self._pushed_at > BEAT_SECONDS:
+                self._push({"from": self._sent, "to": self._sent})
             await pace.rest()
 
     def push(self) -> None:
@@ -77,7 +84,11 @@ class RunPanel:
         diff = self._view.diff(self._sent)
         if diff is not None:
             self._sent = diff["to"]
-            self.widget.push({**diff, "now": self._now()})
+            self._push({**diff})
+
+    def _push(self, diff: dict[str, Any]) -> None:
+        self._pushed_at = self._kit.clock.monotonic()
+        self.widget.push({**diff, "now": self._now()})
 
     def close(self) -> None:
         """Take the widget away; the run goes on."""
@@ -85,6 +96,7 @@ class RunPanel:
 
     def finish(self) -> None:
         """Keep the last state where a late view and a saved notebook find it."""
+        self._view.note(live=None)
         self.push()
         self.widget.finish(self._snapshot())
 

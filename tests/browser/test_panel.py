@@ -283,6 +283,24 @@ def test_a_click_that_nobody_hears_is_told_of(new_page: NewPage) -> None:
     expect(notice).to_contain_text("The kernel is busy: your click waits")
 
 
+def test_a_kernel_that_falls_silent_is_told_of_until_it_is_heard_again(new_page: NewPage) -> None:
+    page = new_page()
+    page.clock.install()
+    view = running()
+    view.note(live=True)
+    host = Host(page, {**view.snapshot(), "now": 1.8})
+    notice, figures = host.panel.locator(".afx-notice"), host.panel.locator(".afx-figures")
+    page.clock.run_for(3_000)
+    expect(notice).to_be_hidden()
+    page.clock.run_for(60_000)
+    expect(notice).to_contain_text("Nothing has come from the kernel for 8 s. If it was restarted")
+    expect(figures).to_contain_text("9.80 s")  # the clock stands
+    host.say(kind="diff", **{"from": 1, "to": 1, "now": 70.0})
+    page.clock.run_for(500)
+    expect(notice).to_be_hidden()
+    expect(figures).to_contain_text("70.")
+
+
 @pytest.mark.parametrize(
     ("name", "question", "yes", "operation"),
     [
