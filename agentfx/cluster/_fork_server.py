@@ -18,7 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from agentfx._errors import AgentfxError
 from agentfx.backends import ConnectionFailedError, preload
@@ -91,24 +91,26 @@ def _serve(channel: socket.socket, leash: int) -> None:
     selector.register(channel, selectors.EVENT_READ)
     selector.register(wake_read, selectors.EVENT_READ)
     own = (channel.fileno(), wake_read, wake_write)
-    requests = channel.makefile("r", encoding="utf-8")
+    begun = b""
     while True:
         for key, _ in selector.select():
             if key.fileobj is channel:
-                line = _read(requests)
-                if not line:
+                data = _read(channel)
+                if not data:
                     return
-                _answer(channel, _fork(json.loads(line), leash, own))
+                *requests, begun = (begun + data).split(b"\n")
+                for request in requests:  # those of workers that died together come together
+                    _answer(channel, _fork(json.loads(request), leash, own))
             else:
                 os.read(wake_read, 4096)
                 _reap(channel)
 
 
-def _read(requests: TextIO) -> str:
+def _read(channel: socket.socket) -> bytes:
     try:
-        return requests.readline()
+        return channel.recv(65536)
     except ConnectionError:
-        return ""
+        return b""
 
 
 def _woken(number: int, frame: object) -> None:

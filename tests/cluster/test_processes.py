@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -232,3 +233,23 @@ async def test_a_task_that_blocks_its_loop_lets_its_worker_answer(
             assert len(answer["held"]) == 1
         go_on.touch()
         assert await run.result() == fx.Ok(1)
+
+
+TWO_AT_ONCE = """
+import json
+from agentfx.cluster._fork_server import start_fork_server
+
+server = start_fork_server()
+server.channel.settimeout(20)
+requests = [{"id": number, "kind": "none such", "options": {}} for number in (1, 2)]
+server.channel.sendall("".join(json.dumps(one) + "\\n" for one in requests).encode())
+heard = [json.loads(line) for _, line in zip(range(4), server.channel.makefile())]
+print(sorted(one["forked"] for one in heard if "forked" in one))
+"""
+
+
+def test_requests_for_processes_that_come_together_are_all_served() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", TWO_AT_ONCE], capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout) == (0, "[1, 2]\n"), ran.stderr

@@ -91,9 +91,10 @@ async def test_an_engine_killed_again_and_again(own_home: str, tmp_path: Path) -
 async def test_worker_and_engine_killed_together(own_home: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=2, home=own_home) as cluster:
+        worker = await _pid(cluster, "w1")
         run = await fx.start(squares(log, 12, 0.5), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
-        os.kill(await _pid(cluster, "w1"), signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)  # at once: none of its jobs has ended
         await cluster.kill_engine()
         assert await run.result() == fx.Ok([n * n for n in range(12)])
     assert set(times(log, "ended").values()) == {1}
