@@ -24,11 +24,11 @@ from agentfx.jobs import (
 )
 from agentfx.services._host import Host
 from agentfx.services._run_rows import EventRow
+from agentfx.services._signal import Signal
 from agentfx.services._store import StorageFullError, Store, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch._outbox import Outbox
 from agentfx.services.dispatch._owner import JobOwner
-from agentfx.services.dispatch._signal import Signal
 from agentfx.wire import Json
 
 T = TypeVar("T")

@@ -1,8 +1,8 @@
 """Text of model calls under way, for whoever watches: beside the log, never the truth."""
 
-import asyncio
 from dataclasses import dataclass, field
 
+from agentfx.services._signal import Signal
 from agentfx.wire import Json
 
 KEPT_PARTS = 20_000
@@ -15,14 +15,14 @@ class Live:
     Attributes:
         attempt: The model call under way; parts of an earlier one are void.
         parts: What it has said so far.
-        changed: Set when there is something new to see.
-        rested: Set when the session may be idle.
+        changed: Given when there is something new to see.
+        rested: Given when the session may be idle.
     """
 
     attempt: str = ""
     parts: list[Json] = field(default_factory=list[Json])
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    rested: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: Signal = field(default_factory=Signal)
+    rested: Signal = field(default_factory=Signal)
 
     def take(self, attempt: str, parts: list[Json]) -> None:
         """More text of an attempt; the first of a new one voids what there was."""
@@ -44,8 +44,6 @@ class Live:
 
     def notify(self, *, busy: bool = True) -> None:
         """Wake who watches and, unless it is still busy, who waits for the session to be idle."""
-        self.changed.set()
-        self.changed = asyncio.Event()
+        self.changed.give()
         if not busy:
-            self.rested.set()
-            self.rested = asyncio.Event()
+            self.rested.give()

@@ -1,6 +1,5 @@
 """The session service: registers `agentfx::session::*`, and wakes what has something new."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
@@ -193,15 +192,17 @@ class SessionService:
 
     async def _watch(self, message: Watch) -> Json:
         live = await self._watched(message.session)
-        deadline = self._clock.monotonic() + min(message.wait_seconds, MOST_WAIT_SECONDS)
-        while True:
-            changed = live.changed
+
+        async def look() -> Json:
             answer = await self._read(ReadLog(message.session, message.after))
             parts = live.after(message.attempt, message.delta)
-            left = deadline - self._clock.monotonic()
-            if answer["events"] or parts or live.attempt != message.attempt or left <= 0:
-                return {**answer, "attempt": live.attempt, "parts": parts}
-            await _wait(changed, left)
+            return {**answer, "attempt": live.attempt, "parts": parts}
+
+        def is_new(seen: Json) -> bool:
+            return bool(seen["events"] or seen["parts"] or seen["attempt"] != message.attempt)
+
+        seconds = min(message.wait_seconds, MOST_WAIT_SECONDS)
+        return await live.changed.until(look, is_new, self._clock, seconds)
 
     async def _delta(self, message: Delta) -> Json:
         live = self._live.get(message.session)
@@ -214,15 +215,13 @@ class SessionService:
 
     async def _get(self, message: GetSession) -> Json:
         live = await self._watched(message.session)
-        deadline = self._clock.monotonic() + min(message.wait_seconds, MOST_WAIT_SECONDS)
-        while True:
-            rested = live.rested
+
+        async def look() -> Json:
             now = self._clock.wall()
-            status = await self._store.read(partial(_status, session=message.session, now=now))
-            left = deadline - self._clock.monotonic()
-            if not status["busy"] or left <= 0:
-                return status
-            await _wait(rested, left)
+            return await self._store.read(partial(_status, session=message.session, now=now))
+
+        seconds = min(message.wait_seconds, MOST_WAIT_SECONDS)
+        return await live.rested.until(look, lambda seen: not seen["busy"], self._clock, seconds)
 
     async def _watched(self, session: str) -> Live:
         """What hears of a session from here on.
@@ -306,14 +305,6 @@ def _status(t: Transaction, session: str, now: float) -> Json:
             for c in calls
         ],
     }
-
-
-async def _wait(changed: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await changed.wait()
-    except TimeoutError:
-        return
 
 
 def _known(t: Transaction) -> tuple[list[int], list[str]]:
