@@ -301,13 +301,17 @@ class Cluster(Engine):
         """
         wanted = set(labels)
         deadline = self._clock.monotonic() + seconds
-        while missing := wanted - {row["label"] for row in await self.workers()}:
+        while missing := wanted - await self._there():
             refused = missing.intersection(await self._control.ask("refused"))
             if refused or self._clock.monotonic() > deadline:
                 raise ClusterError(
                     f"workers {', '.join(sorted(missing))} did not start: {self._why()}"
                 )
             await self._clock.sleep(0.005)
+
+    async def _there(self) -> set[str]:
+        """Labels of the workers whose links are open."""
+        return {row["label"] for row in await self.workers() if row["state"] != "away"}
 
     def _why(self) -> str:
         home = self.found.home

@@ -57,7 +57,7 @@ class Workers:
         if caller is None:
             raise FunctionError("FORBIDDEN", "a worker says hello over its own connection")
         if message.worker not in self._roster and not message.held:
-            self._refuse_taken(message.label)
+            await self._free(message.label)
         self._links[caller] = message.worker
         core.labels[message.worker] = message.label
         core.closed_at.pop(message.worker, None)
@@ -80,21 +80,23 @@ class Workers:
             await core.durably(lambda t: _join(t, row, event))
         return {"gen": core.generation}
 
-    def _refuse_taken(self, label: str) -> None:
-        """Refuse a second worker of one label: by it they are watched, stopped and killed.
+    async def _free(self, label: str) -> None:
+        """See that a label is free: by it workers are watched, stopped and killed.
 
         Raises:
             FunctionError: `label_taken`.
         """
         labels = {row.label for row in self._roster.values()}
-        for row in self._roster.values():
-            if row.label == label and self._is_there(row):
+        for row in [row for row in self._roster.values() if row.label == label]:
+            if self._is_there(row):
                 free = next(name for n in count(1) if (name := f"w{n}") not in labels)
                 raise FunctionError(
                     "label_taken",
                     f"there is a worker {label} already (process {row.pid} on {row.host}): give "
                     f"another name, such as {free}",
                 )
+            if self._process_ended(row):
+                await self._gone(row.id)  # its successor is quicker than the look at its end
 
     def _is_there(self, row: RosterRow) -> bool:
         ended = self._process_ended(row)
@@ -246,7 +248,7 @@ class Workers:
     def link_closed(self, link: str) -> None:
         """A connection closed; if it was a worker's, find out whether its process has ended."""
         worker_id = self._links.pop(link, None)
-        if worker_id is None or worker_id in self._links.values():
+        if worker_id not in self._roster or worker_id in self._links.values():
             return
         now = self._core.clock.monotonic()
         self._core.closed_at[worker_id] = now

@@ -28,7 +28,24 @@ async def test_a_second_worker_of_a_label_is_refused_and_nothing_is_lost(kit: Ki
 async def test_the_label_of_a_dead_worker_is_free_at_once(kit: Kit) -> None:
     one = await kit.worker("w1")
     kit.dead.add(one.number)  # its link is still open
-    await kit.worker("w1")
+    two = await kit.worker("w1")
+    assert [row["id"] for row in await kit.call("workers::list")] == [two.id]
+    one.cut()
+    assert [row["id"] for row in await kit.call("workers::list")] == [two.id]
+
+
+async def test_the_successor_of_a_dead_worker_brings_its_jobs_back(kit: Kit) -> None:
+    (one, two), driver = await running(kit)
+    kit.dead.add(one.number)  # nobody has looked yet whether it has ended
+    one.cut()
+    three = await kit.worker("w1")
+    await kit.still()
+    assert one.id not in {row["id"] for row in await kit.call("workers::list")}
+    assert [*two.given, *three.given] == [start_of(job(), 2)]
+    for worker in (two, three):
+        if worker.given:
+            await worker.end(start_of(job(), 2))
+    assert await driver.settled() == {job().id: DONE}
 
 
 async def test_a_silent_worker_keeps_its_label(kit: Kit) -> None:
