@@ -96,6 +96,7 @@ class Core:
         self.unwritten: set[str] = set()
         self.recorded, self.printed = Signal(), Signal()
         self._late: list[tuple[Sequence[Action], list[EventRow]]] = []
+        self._flushing: asyncio.TimerHandle | None = None
         # For jobs that no run waits for: called with the outcome, and whether it is an error.
         self.ended: dict[str, Callable[[str, bool], None]] = {}
         self.owners: dict[int, JobOwner] = {}
@@ -178,13 +179,16 @@ class Core:
 
     def _record_late(self, actions: Sequence[Action], rows: list[EventRow]) -> None:
         """Put what nobody waits for on record with the next write, or a moment later."""
-        if not self._late:
-            asyncio.get_running_loop().call_later(LATE_SECONDS, self.flush)
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(LATE_SECONDS, self.flush)
         self._late.append((actions, rows))
 
     def flush(self) -> None:
         """Write now what was to be written in a moment."""
         late, self._late = self._late, []
+        if self._flushing is not None:  # else it would cut the next moment short
+            self._flushing.cancel()
+            self._flushing = None
         if not late:
             return
 
