@@ -26,7 +26,6 @@ T = TypeVar("T")
 
 app = typer.Typer(
     name="agentfx",
-    help="Durable programs from a small typed algebra of effects.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +32,22 @@ def print_version(as_json: AsJson = False) -> None:
         {"package": "sqlite", "version": sqlite3.sqlite_version},
     ]
     show(rows, ("package", "version"), as_json=as_json)
+
+
+def _version_asked(asked: bool) -> None:
+    if asked:
+        print_version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version_asked, is_eager=True, help="As `version`."),
+    ] = False,
+) -> None:
+    """Durable programs from a small typed algebra of effects."""
 
 
 @app.command()

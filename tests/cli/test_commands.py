@@ -125,7 +125,7 @@ def test_version(agentfx: Command) -> None:
     rows = {row["package"]: row["version"] for row in json.loads(agentfx("version", "--json").out)}
     assert rows["agentfx-kit"] == fx.__version__
     assert rows["python"] == sys.version.split()[0]
-    assert fx.__version__ in agentfx("version").out
+    assert fx.__version__ in agentfx("version").out == agentfx("--version").out
 
 
 def test_the_doctor_finds_nothing(agentfx: Command) -> None:
