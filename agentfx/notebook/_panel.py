@@ -76,7 +76,7 @@ class RunPanel:
             pace.begin()
             self.push()
             if clock.monotonic() - self._pushed_at > BEAT_SECONDS:
-                self._push({"from": self._sent, "to": self._sent})
+                self._push({"from": self._sent, "to": self._sent, "set": {}, "drop": {}})
             await pace.rest()
 
     def push(self) -> None:

@@ -35,7 +35,7 @@ def test_a_kernel_that_falls_silent_is_told_of_until_it_is_heard_again(new_page:
     page.clock.run_for(60_000)
     expect(notice).to_contain_text("Nothing has come from the kernel for 8 s. If it was restarted")
     expect(figures).to_contain_text("9.80 s")  # the clock stands
-    host.say(kind="diff", **{"from": 1, "to": 1, "now": 70.0})
+    host.say(kind="diff", **{"from": 1, "to": 1, "set": {}, "drop": {}, "now": 70.0})
     page.clock.run_for(500)
     expect(notice).to_be_hidden()
     expect(figures).to_contain_text("70.")

@@ -34,6 +34,8 @@ async def test_something_comes_now_and_then_from_a_kernel_that_watches(
         clock.advance(BEAT_SECONDS / 10)
     pushing.cancel()
     assert pushed[0]["set"]["run"]["run"]["live"] is True
-    assert [one["to"] - one["from"] for one in pushed[1:]] == [0] * 4
+    assert [(one["to"] - one["from"], one["set"], one["drop"]) for one in pushed[1:]] == (
+        [(0, {}, {})] * 4
+    )
     panel.finish()
     assert "live" not in panel.widget.state["tables"]["run"]["run"]
