@@ -24,8 +24,11 @@ MARKS: dict[State, str] = {
     "cancelled": "c",
 }
 """One letter for the state of an item; `k` is a done one that was on record before a resume."""
-_LETTERS = {state: ord(letter) for state, letter in MARKS.items()}
-_KEPT_MARK = ord("k")
+_LETTERS: dict[State, int] = {state: ord(letter) for state, letter in MARKS.items()}
+KEPT_MARK = ord("k")
+STATES: dict[int, State] = {KEPT_MARK: "done", **{mark: s for s, mark in _LETTERS.items()}}
+"""What a mark says."""
+_ENDED: tuple[State, ...] = ("failed", "caught", "cancelled", "done")
 _SAME = re.compile(rb"(.)\1*")
 _KEPT = bytes.maketrans(b"d", b"k")
 MOST_AGAIN = 200
@@ -136,8 +139,14 @@ class Node:
     def _between_steps(self) -> State:
         # Nothing below runs now. An item of a fan-out tells nobody that it has ended, so it
         # counts as what its latest step is; any other scope goes on until it is closed.
-        if self.in_item() and self.children:
-            return self.children[-1].state
+        if self.in_item():
+            if self.kind == "fan_out" and self.task is not None:
+                counts = self.inside.counts
+                for state in _ENDED:  # side by side: none of its items is the latest
+                    if counts.get(state):
+                        return state
+            elif self.children:
+                return self.children[-1].state
         return "done" if self.closed else "running"
 
     def has_ended(self) -> bool:
@@ -185,7 +194,7 @@ class Node:
         state, inside = child.state, self.inside
         if index >= len(inside.marks):
             self.lay_out(index + 1)
-        inside.marks[index] = _KEPT_MARK if child.kept and state == "done" else _LETTERS[state]
+        inside.marks[index] = KEPT_MARK if child.kept and state == "done" else _LETTERS[state]
         tries = child.tries if child.is_leaf else child.inside.most_tries
         if tries > 1:
             inside.tried[index] = tries

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from agentfx.jobs import Told
 from agentfx.jobs._event import readable
-from agentfx.notebook._node import Kind, Node, State
+from agentfx.notebook._items import Strips
+from agentfx.notebook._node import STATES, Kind, Node, State
 from agentfx.notebook._tables import Row, Tables
 
-SHOWN_ITEMS = 24
-"""A fan-out of more items shows them by the page, where somebody opened one."""
-PAGE = 50
 SHOWN_STEPS = 2_000
 """A sequence of more steps shows its latest."""
 ERROR_CHARACTERS = 500
@@ -72,7 +70,7 @@ class Tree:
         self._nodes: dict[str, Node] = {}
         self._dirty: dict[str, Node] = {}
         self._blamed: list[Node] = []
-        self._pages: dict[str, set[int]] = {}
+        self._strips = Strips()
         self._hidden = 0
         self._fan_outs: dict[str, Node] = {}
         self._planned: list[Node] = []
@@ -88,6 +86,11 @@ class Tree:
         """A job changed its state."""
         path, kind = event.path or "", event.type
         node = self._nodes.get(path)
+        if node is None:
+            fan_out = self._strips.take(path, event)
+            if fan_out is not None:
+                self._dirty[fan_out.path] = fan_out
+                return
         if node is None or not node.begun:
             node = self._at(path, "job")
         if node.kind != "job":
@@ -115,6 +118,7 @@ class Tree:
         if event.items is not None:
             node.lay_out(event.items)
             self._fan_outs[node.path] = node
+            self._strips.fold(node)
             self._touch_below(node.path)  # what of it is on show depends on its size
         self._touch(node)
 
@@ -194,10 +198,10 @@ class Tree:
         """
         if fan_out.task is None or not (fan_out.error or "").startswith(_REFUSALS):
             return
-        heard = {child.index: child.own for child in fan_out.children}
-        ended = ("failed", "dead", None)
-        index = next(n for n in range(fan_out.count or 1) if heard.get(n) in ended)
-        if index not in heard:
+        self._settle()
+        marks, ended = fan_out.inside.marks, ("failed", "dead", "planned")
+        index = next((n for n, mark in enumerate(marks) if STATES[mark] in ended), None)
+        if index is not None and STATES[marks[index]] == "planned":
             self._refuse(f"{fan_out.path}/{index}", fan_out.error)
 
     def _refuse(self, path: str, error: str | None) -> None:
@@ -227,7 +231,7 @@ class Tree:
 
     def blame(self, path: str, error: str | None) -> None:
         """The run has ended by a failure at a step."""
-        node = self._nodes.get(path)
+        node = self._find(path)
         unheard = node is None or (node.is_leaf and node.own == "planned")
         if unheard and error is not None and error.startswith(_REFUSALS):
             self._refuse(path, _cut(error))
@@ -253,12 +257,14 @@ class Tree:
 
     def kept(self) -> int:
         """How many leaves were on record when the present driver took over."""
-        return sum(1 for node in self._nodes.values() if node.is_leaf and node.kept)
+        kept = sum(1 for node in self._nodes.values() if node.is_leaf and node.kept)
+        return kept + self._strips.kept()
 
     def to_come(self) -> int:
         """How many leaves are known to come, of which nothing was heard yet."""
         items = sum(
-            max((node.count or 0) - len(node.children), 0) for node in self._fan_outs.values()
+            max((node.count or 0) - len(node.children) - self._strips.heard(path), 0)
+            for path, node in self._fan_outs.items()
         )
         return items + sum(1 for node in self._planned if not node.begun)
 
@@ -287,9 +293,17 @@ class Tree:
         self._nodes[path] = self._dirty[path] = node
         return node
 
+    def _find(self, path: str) -> Node | None:
+        """The node at a path; an item of which something was heard gets one."""
+        node = self._nodes.get(path)
+        if node is None and self._strips.holds(path):
+            node = self._add(path, "job")
+            self._strips.give(node)
+        return node
+
     def _at(self, path: str, kind: Kind) -> Node:
         """The node at a path, of which something was heard now."""
-        node = self._nodes.get(path) or self._add(path, kind)
+        node = self._find(path) or self._add(path, kind)
         if not node.begun:
             node.begun = True
             scope = node.parent
@@ -326,7 +340,7 @@ class Tree:
         if not inside:
             return self.root
         above = inside.removesuffix(FINALIZER)
-        scope = self._nodes.get(above) or self._add(above, "scope")
+        scope = self._find(above) or self._add(above, "scope")
         if above != inside and not scope.finalizes:
             scope.finalizes, scope.text = True, "finalizer"
             self._touch(scope)
@@ -352,6 +366,7 @@ class Tree:
         That is done once for however many events a node had, and before states of scopes are
         asked for.
         """
+        self._strips.settle()  # first: some of its items have a node now, which goes on from there
         moves: defaultdict[tuple[Node, State, State], int] = defaultdict(int)
         for node in self._dirty.values():
             former, state, scope = node.counted, node.own, node.parent
@@ -391,16 +406,17 @@ class Tree:
 
     def show_as(self, other: "Tree") -> None:
         """Show the same pages as another tree."""
-        self._pages = {path: set(pages) for path, pages in other._pages.items()}
+        self._strips.show_as(other._strips)
 
     def open(self, path: str, page: int) -> None:
         """Show a page of a fan-out's items."""
-        self._pages.setdefault(path, set()).add(page)
+        for item in self._strips.open(path, page):
+            self._find(item)
         self._touch_below(path)
 
     def close(self, path: str) -> None:
         """Show no pages of a fan-out any more."""
-        self._pages.pop(path, None)
+        self._strips.close(path)
         self._touch_below(path)
 
     def _touch_below(self, path: str) -> None:
@@ -437,10 +453,8 @@ class Tree:
     def _is_shown(self, node: Node) -> bool:
         while node.parent is not None:
             scope = node.parent
-            if scope.kind == "fan_out" and (scope.count or 0) > SHOWN_ITEMS:
-                page = (node.index or 0) // PAGE
-                if page not in self._pages.get(scope.path, ()):
-                    return False
+            if scope.kind == "fan_out" and not self._strips.shows(scope, node):
+                return False
             if scope is self.root and self._is_folded(node):
                 return False
             node = scope
