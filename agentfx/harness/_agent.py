@@ -127,10 +127,11 @@ def _step_of(model: Model) -> Callable[..., Any]:
         epoch: int,
         news: dict[str, Any] | None = None,
     ) -> str:
+        clock = SystemClock()
         log = StepLog(
-            asking(), worker=ctx.worker, session=session, wake=wake, epoch=epoch,
-            nonce=token_hex(6),
+            asking(), clock, worker=ctx.worker, session=session, wake=wake, epoch=epoch,
+            delivery=ctx.delivery, nonce=token_hex(6),
         )  # fmt: skip
-        return await Step(model, log, SystemClock()).run(news)
+        return await Step(model, log, clock).run(news)
 
     return step

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agentfx._clock import Clock
 from agentfx.harness._event import LogEvent, event_of
 from agentfx.harness._transcript import Transcript
 from agentfx.interpreters import Ask
@@ -35,18 +36,30 @@ class StepLog:
 
     Args:
         ask: How the services are asked.
+        clock: The time.
         worker: Label of the worker.
         session: Whose step it is.
         wake: The wake job; the services refuse what it appends once it is overtaken.
         epoch: Of the session when the job was queued.
+        delivery: Which start of the wake job this is.
         nonce: Tells this run of the wake job from another one of the same job.
     """
 
     def __init__(
-        self, ask: Ask, *, worker: str, session: str, wake: str, epoch: int, nonce: str
+        self,
+        ask: Ask,
+        clock: Clock,
+        *,
+        worker: str,
+        session: str,
+        wake: str,
+        epoch: int,
+        delivery: int,
+        nonce: str,
     ) -> None:
         self.ask, self.session, self.wake, self.nonce = ask, session, wake, nonce
-        self._worker, self._epoch = worker, epoch
+        self._clock, self._begun = clock, clock.monotonic()
+        self._worker, self._epoch, self._delivery = worker, epoch, delivery
 
     async def read(self, news: Mapping[str, Any] | None = None) -> Transcript:
         """What the log comes to now.
@@ -97,12 +110,21 @@ class StepLog:
         answer: dict[str, Any] = await self.ask("agentfx::session::append", message)
         return answer
 
+    async def finish(self, events: Sequence[Mapping[str, Any]], **more: Any) -> None:
+        """Append the last events of the step: its wake job is done in the same transaction.
+
+        Raises:
+            ServiceError: See `append`.
+        """
+        ms = round((self._clock.monotonic() - self._begun) * 1000, 3)
+        await self.append(events, **more, ends_wake={"delivery": self._delivery, "ms": ms})
+
     async def end(self, kind: str, body: Mapping[str, Any], upto: int) -> str:
         """End the turn with an event that says why; its kind."""
         event = {
             "kind": kind, "body": dict(body), "reacting_to": upto, "key": f"end/{self.nonce}",
         }  # fmt: skip
-        await self.append([event], ends_wake=True)
+        await self.finish([event])
         return kind
 
 

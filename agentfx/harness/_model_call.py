@@ -103,9 +103,9 @@ class ModelCall:
                 await self._log.end("limit_reached", end, self._upto)
             return place
         try:
-            await self._log.append(
+            await self._log.finish(
                 [*turn.events, self._usage_event(billed, None)], calls=turn.calls,
-                ends_wake=True, book=self._cost(billed),
+                book=self._cost(billed),
             )  # fmt: skip
         except ServiceError as error:
             if error.code == "fenced":
@@ -127,10 +127,9 @@ class ModelCall:
             "reacting_to": self._upto if delay is None else None,
         }  # fmt: skip
         more: dict[str, Any] = {} if delay is None else {"due_in_seconds": delay}
-        await self._log.append(
-            [event, self._usage_event(attempt, "failed")], **more, ends_wake=True,
-            book=self._cost(attempt),
-        )  # fmt: skip
+        await self._log.finish(
+            [event, self._usage_event(attempt, "failed")], **more, book=self._cost(attempt)
+        )
 
     async def _book(self, attempt: Attempt, why: str) -> None:
         """Put the usage of an unused call on record, whatever the epoch is by now."""

@@ -95,15 +95,22 @@ class Dispatch:
             return actions  # the worker keeps the outcome for whoever sends the job again
         job = self.jobs.get(job_id)
         if job is not None and delivery_of(start) > job.voided:
-            del self.jobs[job_id]
-            self._withdraw(job)
-            job.starts.pop(start, None)
-            self._stop_all(job, actions)
+            actions += self.done(start, job_id)
         worker = self.workers.get(worker_id)
         if worker is not None:
             if worker.starts.pop(start, None) is not None:
                 worker.told.add(start)
             self._fill(worker, actions)
+        return actions
+
+    def done(self, start: str, job_id: str) -> list[Action]:
+        """A job has its end on record; the start that came to it has its slot until `ended`."""
+        actions: list[Action] = []
+        job = self.jobs.pop(job_id, None)
+        if job is not None:
+            self._withdraw(job)
+            job.starts.pop(start, None)
+            self._stop_all(job, actions)
         return actions
 
     def cancel(self, job_ids: Iterable[str]) -> list[Action]:

@@ -24,7 +24,6 @@ class SessionRow:
         wakes: How many wake jobs there were.
         wake: The open wake job.
         wake_head: `head` when it was queued.
-        wake_used: Its turn is on record.
         due_at: No wake before, by the wall clock.
         budget: How much the model calls of its purse may cost in all.
         purse: Sessions with the same one share a budget.
@@ -44,7 +43,6 @@ class SessionRow:
     wakes: int
     wake: str | None
     wake_head: int
-    wake_used: bool
     due_at: float | None
     budget: float | None
     purse: str

@@ -53,8 +53,8 @@ class Played:
         job = next(j for _, j in self.at.jobs.jobs.values() if j.path.startswith("wake"))
         asked = orjson.loads(job.input)
         log = StepLog(
-            self.ask, worker="w1", session="s", wake=asked["wake"], epoch=asked["epoch"],
-            nonce=f"{nonce}{job.path}",
+            self.ask, self.at.clock, worker="w1", session="s", wake=asked["wake"],
+            epoch=asked["epoch"], delivery=1, nonce=f"{nonce}{job.path}",
         )  # fmt: skip
         return Step(self.agent.model, log, self.at.clock)
 

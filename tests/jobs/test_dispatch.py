@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agentfx.jobs import Action, Dispatch, OpenJob, Route, Start, Unclaimed, Worker
+from agentfx.jobs import Action, Dispatch, OpenJob, Route, Start, Stop, Unclaimed, Worker
 
 TASK = "tests::work"
 
@@ -72,3 +72,21 @@ def test_an_outcome_that_is_not_confirmed_yet_takes_no_slot() -> None:
     # Confirmed, so no longer held; should it come back nevertheless, somebody has to look it up.
     made.pong("w1", [("b/1", "b")], 2.0)
     assert Unclaimed("a") in made.pong("w1", [("a/1", "a"), ("b/1", "b")], 3.0)
+
+
+def test_a_job_that_is_done_before_its_worker_says_so_has_its_slot_until_then() -> None:
+    made, _ = dispatch([a_job("a"), a_job("b")])
+    assert made.done("a/1", "a") == []
+    assert made.pong("w1", [("a/1", "a")], 1.0) == []
+    assert started(made.ended("w1", "a/1", "a")) == ["b/1"]
+
+
+def test_of_a_job_that_is_done_before_its_worker_says_so_other_starts_are_stopped() -> None:
+    made, actions = dispatch([a_job("a")])
+    join(made, "w2")
+    for now in range(1, 8):  # w1 is silent
+        made.heard("w2", now)
+        actions += made.tick(now)
+    assert started(actions) == ["a/1", "a/2"]
+    assert made.done("a/2", "a") == [Stop("w1", "a/1")]
+    assert made.left("w2", 8.0, certain=True) == []

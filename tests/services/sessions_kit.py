@@ -1,10 +1,10 @@
 """The session service on a real store, with jobs in the test's hands."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agentfx.engine import Engine
 from agentfx.jobs import Job
@@ -14,6 +14,9 @@ from agentfx.services._store import Transaction
 from agentfx.services.dispatch import JobOwner
 from agentfx.services.sessions import SessionService
 from tests.services.kit import HandClock, broken
+
+T = TypeVar("T")
+STEP_END = {"delivery": 1, "ms": 1.0}
 
 
 class HandJobs:
@@ -37,6 +40,13 @@ class HandJobs:
         for job in jobs:
             self.jobs.pop(job, None)
             self.dropped.append(job)
+
+    def done(self, starts: Sequence[str]) -> None:
+        for start in starts:
+            del self.jobs[start.rpartition("/")[0]]
+
+    def write(self, operation: Callable[[Transaction], T]) -> Awaitable[T]:
+        return self.store.write(operation)
 
     def waiting(self, kind: str) -> list[Job]:
         """Jobs that were submitted: `wake` or `call`."""
@@ -125,7 +135,7 @@ class Sessions:
         ]  # fmt: skip
         return await self(
             "append", writer="w1", events=[event], calls=queued, epoch=epoch, wake=wake,
-            ends_wake=True, **more,
+            ends_wake=STEP_END, **more,
         )  # fmt: skip
 
 

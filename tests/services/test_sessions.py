@@ -12,7 +12,7 @@ import pytest
 from agentfx.services._host import FunctionError
 from agentfx.services._session_rows import LogRow
 from agentfx.services.sessions._log import EVENT_BYTES, INLINE_BYTES, chained
-from tests.services.sessions_kit import Sessions, sessions
+from tests.services.sessions_kit import STEP_END, Sessions, sessions
 from tests.waiting import eventually
 
 OK: dict[str, Any] = {"ok": "42"}
@@ -173,7 +173,7 @@ async def _with_a_call(at: Sessions, name: str, *, held: bool) -> None:
     event: Any = {"kind": "assistant", "body": {"content": [], "calls": []}, "reacting_to": 2}
     await at(
         "append", session=name, writer="w", events=[event], calls=[call], epoch=1, wake=wake,
-        ends_wake=True,
+        ends_wake=STEP_END,
     )  # fmt: skip
     await at.jobs.end(wake)
     assert "tool_result" not in await at.kinds(name)  # it is open
@@ -216,7 +216,7 @@ async def test_who_waits_for_the_end_looks_again_once_it_may_have_come(
     for _ in range(3):
         await at("append", writer="w1", events=[event], epoch=1, wake=wake)
     event = {"kind": "assistant", "body": {}, "reacting_to": 2}
-    await at("append", writer="w1", events=[event], epoch=1, wake=wake, ends_wake=True)
+    await at("append", writer="w1", events=[event], epoch=1, wake=wake, ends_wake=STEP_END)
     assert not waiting.done()
     await at.jobs.end(wake)
     assert (await waiting)["busy"] is False
@@ -235,7 +235,35 @@ async def test_24_one_wake_makes_one_turn(at: Sessions) -> None:
 
 async def _turn(at: Sessions, wake: str, words: str) -> Any:
     event: Any = {"kind": "assistant", "body": {"content": words}, "reacting_to": 2}
-    return await at("append", writer="w", events=[event], epoch=1, wake=wake, ends_wake=True)
+    return await at("append", writer="w", events=[event], epoch=1, wake=wake, ends_wake=STEP_END)
+
+
+async def test_24_a_wake_is_done_with_its_turn_whatever_its_worker_says_then(at: Sessions) -> None:
+    await at.say()
+    wake = at.wake()
+    await at.turn(wake)
+    assert at.jobs.jobs == {}
+    assert not (await at("get"))["busy"]
+    assert await at.jobs.store.read(lambda t: t.jobs.state_of(wake)) == "done"
+    events = await at.jobs.store.read(lambda t: t.jobs.events(1, 0, 10))
+    assert [event[3] for event in events].count("job_done") == 1
+    assert not await at.jobs.end(wake, CRASHED)
+    assert (await at.kinds())[-1] == "assistant"
+
+
+async def test_24_a_turn_that_is_sent_again_ends_no_other_wake(tmp_path: Path) -> None:
+    async with sessions(tmp_path) as at:
+        await at.open()
+        await at.say()
+        wake = at.wake()
+        first = await at.turn(wake)
+        await at.say("more")
+        other = at.wake()
+        assert (await at.turn(wake))["seqs"] == first["seqs"]  # its worker never heard the answer
+        assert at.wake() == other
+    async with sessions(tmp_path) as at:
+        assert (await at.turn(wake))["seqs"] == first["seqs"]
+        assert (await at("get"))["wake"] == other
 
 
 async def test_25_what_comes_during_a_step_starts_another(at: Sessions) -> None:
@@ -256,14 +284,18 @@ async def test_27_a_lower_epoch_is_refused_in_a_thousand_races(tmp_path: Path) -
             await at.say(f"{number}")
             wake, epoch = at.wake(), (await at("get"))["epoch"]
             event: Any = {"kind": "assistant", "body": {}, "reacting_to": (await at("get"))["head"]}
-            late = at("append", writer="w", events=[event], epoch=epoch, wake=wake, ends_wake=True)
+            late = at(
+                "append", writer="w", events=[event], epoch=epoch, wake=wake, ends_wake=STEP_END
+            )
             both = [at.say("overtakes"), late]
             chance.shuffle(both)
             found = await asyncio.gather(*both, return_exceptions=True)
             refused = [error for error in found if isinstance(error, FunctionError)]
             assert {error.code for error in refused} <= {"fenced"}
+            # Now for certain: by its epoch if it was overtaken, else by its wake, which is done.
             turn = {"events": [event], "epoch": epoch, "writer": "w"}
-            assert await at.refused("append", **turn) == "fenced"  # now for certain
+            ended = {} if refused else {"wake": wake}
+            assert await at.refused("append", **turn, **ended) == "fenced"
             for job in at.jobs.waiting("wake"):
                 await at.jobs.end(job.id, {"err": "agentfx:TaskError", "value": FAILED})
         log = await at.log()
@@ -348,7 +380,7 @@ async def test_33_a_wait_outlives_the_services(tmp_path: Path) -> None:
         wake = at.wake()
         event: Any = {"kind": "model_error", "body": {}, "key": "e"}
         await at(
-            "append", writer="w", events=[event], epoch=1, wake=wake, ends_wake=True,
+            "append", writer="w", events=[event], epoch=1, wake=wake, ends_wake=STEP_END,
             due_in_seconds=30.0,
         )  # fmt: skip
         await at.jobs.end(wake)
@@ -385,69 +417,6 @@ async def test_38_reserved_and_spent_stay_within_the_budget(tmp_path: Path) -> N
 async def _reserve(at: Sessions, session: str, amount: float, attempt: str = "a") -> Any:
     cost = {"attempt": attempt, "amount": amount}
     return await at("append", session=session, writer="w", events=[], reserve=cost)
-
-
-async def test_42_a_held_call_waits_through_a_restart_and_then_runs_what_was_approved(
-    tmp_path: Path,
-) -> None:
-    async with sessions(tmp_path) as at:
-        await at.open()
-        await at.say()
-        wake = at.wake()
-        await at.turn(wake, {"call": "1.0", "held": True, "limit_seconds": 60.0})
-        await at.jobs.end(wake)
-        assert at.jobs.jobs == {}
-        clock = at.clock
-    async with sessions(tmp_path, clock) as at:
-        edited = '{"b":2}'
-        answer = await at(
-            "decide", call="1.0", approve=True, writer="ada", input=edited, edited=True,
-            arguments={"b": 2},
-        )  # fmt: skip
-        assert answer == {"decided": True, "state": "queued"}
-        (job,) = at.jobs.waiting("call")
-        assert job.input == edited
-        event = (await at.log())[-1]
-        assert event["kind"] == "approved"
-        assert event["body"]["arguments"] == {"b": 2}
-
-
-async def test_42_without_a_decision_there_is_a_result_in_the_end(at: Sessions) -> None:
-    await at.say()
-    wake = at.wake()
-    await at.turn(wake, {"call": "1.0", "held": True, "limit_seconds": 60.0})
-    await at.jobs.end(wake)
-    at.clock.advance(61)
-    await at.service.sweep()
-    last = (await at.log())[-1]["body"]
-    assert last["content"] == "No approval came in time. This call did not start: nothing was done."
-    assert at.wake()
-
-
-async def test_44_a_second_decision_does_nothing_and_says_so(at: Sessions) -> None:
-    await at.say()
-    wake = at.wake()
-    await at.turn(wake, {"call": "1.0", "held": True})
-    await at.jobs.end(wake)
-    rejected = await at("decide", call="1.0", approve=False, writer="c", reason="Too dear.")
-    assert rejected == {"decided": True, "state": "closed"}
-    assert (await at.log())[-1]["body"]["content"].endswith("Too dear.")
-    length = len(await at.log())
-    assert not (await at("decide", call="1.0", approve=True, writer="c"))["decided"]
-    assert len(await at.log()) == length
-    assert await at.refused("decide", call="9.9", approve=True, writer="c") == "unknown_call"
-
-
-async def test_49_a_call_that_nobody_can_run_has_a_result_after_its_limit(at: Sessions) -> None:
-    await at.say()
-    wake = at.wake()
-    await at.turn(wake, {"call": "1.0", "limit_seconds": 10.0})
-    await at.jobs.end(wake)
-    (job,) = at.jobs.waiting("call")
-    at.clock.advance(11)
-    await at.service.sweep()
-    assert "did not start" in (await at.log())[-1]["body"]["content"]
-    assert job.id in at.jobs.dropped
 
 
 async def test_a_step_that_fails_ends_the_turn_in_an_event(at: Sessions) -> None:

@@ -9,7 +9,7 @@ from agentfx.services._session_rows import CallRow, LogRow, SessionRow, Spent
 
 _SESSION = (
     "no, id, run_no, agent, code, policy, results, epoch, head, chain, wakes, wake, wake_head, "
-    "wake_used, due_at, budget, purse, parent, parent_seq, created_at"
+    "due_at, budget, purse, parent, parent_seq, created_at"
 )
 _EVENT = "seq, at, writer, epoch, kind, key, body, stimulus, reacting_to, hash"
 _CALL = "session_no, call, tool, state, job, request, deadline"
@@ -58,12 +58,12 @@ class SqliteSessions:
         """See `SessionRows.update`."""
         self.connection.execute(
             "UPDATE sessions SET agent = ?, code = ?, policy = ?, results = ?, epoch = ?, "
-            "head = ?, chain = ?, wakes = ?, wake = ?, wake_head = ?, wake_used = ?, due_at = ?, "
+            "head = ?, chain = ?, wakes = ?, wake = ?, wake_head = ?, due_at = ?, "
             "budget = ? WHERE no = ?",
             (
                 session.agent, session.code, session.policy, session.results, session.epoch,
                 session.head, session.chain, session.wakes, session.wake, session.wake_head,
-                session.wake_used, session.due_at, session.budget, session.no,
+                session.due_at, session.budget, session.no,
             ),
         )  # fmt: skip
 
@@ -243,9 +243,7 @@ class SqliteSessions:
 
 
 def _session_row(row: tuple[Any, ...]) -> SessionRow:
-    values = list(row)
-    values[13] = bool(values[13])
-    return SessionRow(*values)
+    return SessionRow(*row)
 
 
 def _log_row(row: tuple[Any, ...]) -> LogRow:

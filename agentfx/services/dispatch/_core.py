@@ -156,6 +156,13 @@ class Core:
         for job_id in jobs:
             self.forget(job_id)
 
+    def done(self, starts: Sequence[str]) -> None:
+        """See `Jobs.done`."""
+        for start in starts:
+            job_id = start.rpartition("/")[0]
+            self.apply(self.dispatch.done(start, job_id))
+            self.forget(job_id)
+
     def owner_of(self, job_id: str) -> JobOwner | None:
         """Who keeps a record of this job, None if its run does."""
         return self.owners.get(self._run_of.get(job_id, 0))

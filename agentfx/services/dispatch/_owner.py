@@ -1,12 +1,14 @@
 """Jobs that no driver waits for: somebody else of the services owns them."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from agentfx._clock import Clock
 from agentfx.jobs import Job
 from agentfx.services._host import Host
 from agentfx.services._store import Transaction
+
+T = TypeVar("T")
 
 
 class JobOwner(Protocol):
@@ -59,4 +61,12 @@ class Jobs(Protocol):
 
     def drop(self, jobs: Sequence[str]) -> None:
         """Stop jobs that are on record as cancelled."""
+        ...
+
+    def done(self, starts: Sequence[str]) -> None:
+        """Their jobs are on record as done; each keeps its slot until its worker says so."""
+        ...
+
+    def write(self, operation: Callable[[Transaction], T]) -> Awaitable[T]:
+        """See `Store.write`: after all that is to go on record about jobs so far."""
         ...

@@ -28,7 +28,7 @@ def fork(t: Transaction, source: SessionRow, copy: SessionRow, message: Fork, no
     kept = message.at - 1 if message.edit is not None else message.at
     fresh = replace(
         copy, epoch=source.epoch + 1, head=kept, chain="", wakes=0, wake=None, wake_head=0,
-        wake_used=False, due_at=None,
+        due_at=None,
     )  # fmt: skip
     if message.agent is not None:  # before the first wake is queued: it is this agent's
         fresh = replace(

@@ -6,18 +6,20 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from agentfx.jobs import Job, Pulse, Result, call_key, ghost, job_id, needs_step
+from agentfx.jobs import Job, Pulse, Result, call_key, ghost, job_id, needs_step, start_id
 from agentfx.services._host import FunctionError
 from agentfx.services._run_rows import EventRow
 from agentfx.services._session_rows import CallRow, LogRow, SessionRow
 from agentfx.services._store import Transaction
-from agentfx.services.sessions._messages import NewCall, NewEvent
+from agentfx.services.sessions._messages import NewCall, NewEvent, StepEnd
 from agentfx.wire import Json
 
 INLINE_BYTES = 256 * 1024
 """A larger body is stored as a blob, and the event refers to it."""
 EVENT_BYTES = 4 * 1024 * 1024
 """A larger one is refused."""
+STEP_DONE = '{"ok":"\\"turn\\""}'
+"""The outcome of a wake job whose turn is on record, as its worker would have said it."""
 NEWS_EVENTS, NEWS_BYTES = 12, 16 * 1024
 """How much of the end of a log goes with its wake job: a few turns, for a worker that had them."""
 
@@ -30,6 +32,7 @@ class After:
         session: Whose log changed.
         new: Jobs to start, with the run that owns them.
         dropped: Jobs that are not needed any more.
+        done: Starts of jobs that have their end on record, before their worker says so.
         tools: Ids of those new jobs whose start goes into the log.
         due_at: When the session wants to be looked at again.
         news: Inputs of new wake jobs, with what is new in the log.
@@ -39,6 +42,7 @@ class After:
     session: str
     new: list[tuple[int, Job]] = field(default_factory=list[tuple[int, Job]])
     dropped: list[str] = field(default_factory=list[str])
+    done: list[str] = field(default_factory=list[str])
     tools: list[str] = field(default_factory=list[str])
     due_at: float | None = None
     news: dict[str, str] = field(default_factory=dict[str, str])
@@ -225,7 +229,7 @@ class Log:
         """From here on, turns that were begun before are refused."""
         if self.row.wake is not None:
             self._drop(self.row.wake)
-        self.row = replace(self.row, epoch=self.row.epoch + 1, wake=None, wake_used=False)
+        self.row = replace(self.row, epoch=self.row.epoch + 1, wake=None)
 
     @property
     def pulse(self) -> Pulse:
@@ -269,10 +273,19 @@ class Log:
         asked = {"session": self.row.id, "wake": job.id, "epoch": self.row.epoch}
         self.after.news[job.id] = orjson.dumps({**asked, "news": self._news()}).decode()
         self.row = replace(
-            self.row, wakes=number, wake=job.id, wake_head=self.row.head, wake_used=False,
-            due_at=None,
-        )  # fmt: skip
+            self.row, wakes=number, wake=job.id, wake_head=self.row.head, due_at=None
+        )
         self._open(replace(job, input=orjson.dumps(asked).decode()))
+
+    def end_wake(self, worker: str, end: StepEnd) -> None:
+        """Put on record that the open wake job is done; the next is queued, if one is needed."""
+        job = self.row.wake or ""
+        self.t.jobs.settle(job, "done", STEP_DONE)
+        fields = {"worker": worker, "ms": end.ms, "delivery": end.delivery}
+        self.t.jobs.record([EventRow("job_done", self.now, job=job, fields=fields)])
+        self.after.done.append(start_id(job, end.delivery))
+        self.row = replace(self.row, wake=None)
+        self.wake()
 
     def _news(self) -> Json:
         """The end of the log, for a worker that has what comes before it."""

@@ -75,15 +75,27 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class StepEnd:
+    """The end of a wake job.
+
+    Attributes:
+        delivery: Which of its starts has come to this end.
+        ms: How long that took.
+    """
+
+    delivery: int
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """Append events and queue jobs, if the epoch is still this.
 
     Attributes:
         epoch: Refused if the session is in a later one; None for what has no epoch, such as
             the usage of a call that was overtaken.
-        wake: The wake job that appends; refused if it is no longer the open one, or if its
-            turn is on record.
-        ends_wake: This is the turn of the wake job.
+        wake: The wake job that appends; refused if it is no longer the open one.
+        ends_wake: This is the turn of the wake job, which is done with it.
         due_in_seconds: The next wake is queued after so long.
         reserve: Refused if it would exceed the budget.
         book: What a model call did cost.
@@ -95,7 +107,7 @@ class Append:
     events: list[NewEvent]
     epoch: int | None = None
     wake: str | None = None
-    ends_wake: bool = False
+    ends_wake: StepEnd | None = None
     calls: list[NewCall] = field(default_factory=list[NewCall])
     due_in_seconds: float | None = None
     reserve: Cost | None = None

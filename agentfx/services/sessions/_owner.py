@@ -50,11 +50,11 @@ class SessionJobs:
 
     def settled(self, t: Transaction, job: str, outcome: str, worker: str) -> After | None:
         """See `JobOwner.settled`."""
-        session = t.sessions.by_wake(job)
-        if session is not None:
-            return self._step_ended(t, session, outcome)
         call = t.sessions.call_of_job(job)
-        return None if call is None else self._call_ended(t, call, outcome, worker)
+        if call is not None:
+            return self._call_ended(t, call, outcome, worker)
+        session = t.sessions.by_wake(job)
+        return None if session is None else self._step_ended(t, session, outcome)
 
     def _call_ended(self, t: Transaction, call: CallRow, outcome: str, worker: str) -> After | None:
         log = Log(t, t.sessions.by_no(call.session_no), self._wall())
@@ -64,10 +64,11 @@ class SessionJobs:
         return log.save()
 
     def _step_ended(self, t: Transaction, session: SessionRow, outcome: str) -> After:
+        """A step is over, and no append of it has ended its wake job."""
         log = Log(t, session, self._wall())
         result = result_of(outcome)
-        idle = session.head == session.wake_head and session.due_at is None
-        log.row = replace(session, wake=None, wake_used=False)
+        idle = session.head == session.wake_head
+        log.row = replace(session, wake=None)
         if result.is_error or (idle and log.wants_step):
             # Waking it again would fail again: the turn ends, and a new message starts another.
             error = result.content if result.is_error else "the step came to nothing"

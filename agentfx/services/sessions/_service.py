@@ -100,7 +100,7 @@ class SessionService:
     # Writes
 
     async def _write(self, operation: Callable[[Transaction], tuple[After, T]]) -> T:
-        after, answer = await self._store.write(operation)
+        after, answer = await self._jobs.write(operation)
         self._carry_out([after])
         return answer
 
@@ -122,6 +122,7 @@ class SessionService:
             for job, text in after.news.items():
                 self._owner.tell(job, text)
             self._jobs.drop(after.dropped)
+            self._jobs.done(after.done)
             self._jobs.submit(after.new)
             if after.due_at is not None:
                 self._wake_later(after.session, after.due_at)
@@ -347,13 +348,13 @@ def _new_run(t: Transaction, session: str, now: float) -> int:
 def _new_session(t: Transaction, message: OpenSession, now: float) -> SessionRow:
     row = SessionRow(
         0, message.session, _new_run(t, message.session, now), message.agent, message.code,
-        message.policy, message.results, 1, 0, "", 0, None, 0, False, None, message.budget,
+        message.policy, message.results, 1, 0, "", 0, None, 0, None, message.budget,
         message.purse or message.session, None, None, now,
     )  # fmt: skip
     return replace(row, no=t.sessions.add(row))
 
 
-_HIDDEN = ("no", "run_no", "wake_head", "wake_used")
+_HIDDEN = ("no", "run_no", "wake_head")
 _LISTED = tuple(f.name for f in fields(SessionRow) if f.name not in _HIDDEN)
 
 

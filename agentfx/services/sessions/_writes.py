@@ -49,8 +49,8 @@ def append(log: Log, message: Append) -> Json:
     if message.due_in_seconds is not None:
         log.row = replace(log.row, due_at=log.now + message.due_in_seconds)
         log.after.due_at = log.row.due_at
-    if message.ends_wake:
-        log.row = replace(log.row, wake_used=True)
+    if message.wake is not None and message.ends_wake is not None:
+        log.end_wake(message.writer, message.ends_wake)
     return _answer(log, numbers, message.after)
 
 
@@ -69,7 +69,7 @@ def _check_fence(log: Log, message: Append) -> None:
         raise FunctionError(
             "fenced", f"session {row.id} is in epoch {row.epoch}, this was epoch {message.epoch}"
         )
-    if message.wake is not None and (row.wake != message.wake or row.wake_used):
+    if message.wake is not None and row.wake != message.wake:
         raise FunctionError("fenced", f"session {row.id} has gone on without this step")
 
 
