@@ -66,6 +66,7 @@ class _Worker:
         self._leave = asyncio.Event()
         self._refusal: str | None = None
         self._begun, self._has_said = clock.monotonic(), False
+        self._arrived: dict[str, str] = {}  # jobs by start, on their way to the main loop
         self._brought: dict[str, AnyTask] = {}
         self._loaded: dict[str, AnyTask] = {}
         self._bundles: dict[str, dict[str, AnyTask]] = {}
@@ -112,18 +113,23 @@ class _Worker:
             self._loop.call_soon_threadsafe(self._say_hello_soon)
             return None
         if message.get("ping"):
-            # Answered here: a task that keeps the main loop busy does not make a worker silent.
-            return {"held": self._executor.held()}
-        self._loop.call_soon_threadsafe(self._take, message)
+            # Answered here: a task that keeps the main loop busy does not make a worker silent,
+            # and what waits for that loop is no less held. First what moves from here to there.
+            arrived = list(self._arrived.items())
+            return {"held": list(dict.fromkeys((*arrived, *self._executor.held())))}
+        starts = unpacked(message, "starts")
+        self._arrived.update((item["start"], item["id"]) for item in starts)
+        self._loop.call_soon_threadsafe(self._take, message, starts)
         return None
 
-    def _take(self, message: Json) -> None:
+    def _take(self, message: Json, starts: list[Json]) -> None:
         for start in unpacked(message, "confirm"):
             self._executor.confirm(start)
         for start in unpacked(message, "stop"):
             self._executor.stop(start)
-        for start in unpacked(message, "starts"):
-            self._executor.start(start)
+        for item in starts:
+            self._executor.start(item)
+            self._arrived.pop(item["start"], None)
 
     def _link_changed(self, is_open: bool) -> None:
         if is_open:

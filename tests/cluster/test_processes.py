@@ -34,6 +34,11 @@ async def blocks(began: str, go_on: str) -> int:
     return 1
 
 
+@fx.action("processes::once")
+async def once() -> int:
+    return 2
+
+
 USER = """
 import asyncio, sys
 import agentfx as fx
@@ -225,14 +230,20 @@ async def test_a_task_that_blocks_its_loop_lets_its_worker_answer(
     async with fx.local(workers=1, home=own_home) as cluster:
         run = await fx.start(blocks(str(began), str(go_on)), backend=cluster)
         await eventually(began.exists)
+        beside = await fx.start(once(), backend=cluster)
+        async for event in beside.events():
+            if event.type == "job_started":
+                break
         (row,) = await cluster.workers()
         for _ in range(3):
             answer = await cluster.connection.call(
                 f"agentfx::exec::{row['id']}", {"gen": 1, "ping": True}
             )
-            assert len(answer["held"]) == 1
+            # What waits for the loop is held as well: an action that is not counts as lost.
+            assert len(answer["held"]) == 2
         go_on.touch()
         assert await run.result() == fx.Ok(1)
+        assert await beside.result() == fx.Ok(2)
 
 
 TWO_AT_ONCE = """
