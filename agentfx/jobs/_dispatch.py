@@ -139,12 +139,15 @@ class Dispatch:
 
     # Workers
 
-    def joined(self, worker: Worker, held: Sequence[tuple[str, str]]) -> list[Action]:
+    def joined(
+        self, worker: Worker, held: Sequence[tuple[str, str]], *, again: bool = False
+    ) -> list[Action]:
         """A worker said hello, for the first time or again.
 
         Args:
             worker: As it describes itself; replaces what was known of the incarnation.
             held: (start, job) of all that it runs, or has an unconfirmed outcome of.
+            again: It said so over this very link before: what it does not hold may be on its way.
         """
         actions: list[Action] = []
         known = self.workers.get(worker.id)
@@ -154,6 +157,9 @@ class Dispatch:
         for start, job_id in held:
             before.pop(start, None)
             self._adopt(worker, start, job_id, actions)
+        if again:  # pings will tell
+            worker.starts.update(before)
+            before.clear()
         for start, job_id in before.items():  # sent, but it never arrived there
             self._lose(worker, start, job_id, counted=False, actions=actions)
         self._fill_all(actions)

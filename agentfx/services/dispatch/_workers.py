@@ -56,9 +56,10 @@ class Workers:
         core, now = self._core, self._core.clock.monotonic()
         if caller is None:
             raise FunctionError("FORBIDDEN", "a worker says hello over its own connection")
-        if message.worker not in self._roster and not message.held:
-            await self._free(message.label)
+        again = self._links.get(caller) == message.worker
         self._links[caller] = message.worker
+        if message.worker not in self._roster and not message.held:
+            await self._admit(message.label, caller)
         core.labels[message.worker] = message.label
         core.closed_at.pop(message.worker, None)
         row = RosterRow(message.worker, message.label, message.host, message.pid, message.born)
@@ -74,11 +75,26 @@ class Workers:
             loaded=frozenset(contract.id for contract in message.loaded),
         )
         self._forward.publish(message.worker, [*message.tasks, *message.loaded])
-        core.apply(core.dispatch.joined(worker, [(held.start, held.job) for held in message.held]))
+        held = [(one.start, one.job) for one in message.held]
+        core.apply(core.dispatch.joined(worker, held, again=again))
         if new:
             event = self._event("worker_joined", row)
             await core.durably(lambda t: _join(t, row, event))
         return {"gen": core.generation}
+
+    async def _admit(self, label: str, link: str) -> None:
+        """Let a new worker in.
+
+        Raises:
+            FunctionError: `label_taken`; or its link has closed meanwhile, and nobody is there.
+        """
+        try:
+            await self._free(label)
+        except FunctionError:
+            del self._links[link]
+            raise
+        if link not in self._links:
+            raise FunctionError("invocation_stopped", f"the link of worker {label} closed")
 
     async def _free(self, label: str) -> None:
         """See that a label is free: by it workers are watched, stopped and killed.

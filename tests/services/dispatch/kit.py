@@ -55,6 +55,10 @@ class Worker:
         """Connect, and say what it holds; the generation of the services."""
         self.link = self._kit.host.connect()
         self._kit.host.register(self.link, f"agentfx::exec::{self.id}", self.hear)
+        return await self.greet(**more)
+
+    async def greet(self, **more: Any) -> int:
+        """Say so over the link that it has."""
         answer = await self.ask("worker::hello", **self._greeting(), **more)
         for outcome in list(self.unconfirmed.values()):
             await self.tell([outcome])

@@ -119,6 +119,21 @@ async def test_an_outcome_that_was_under_way_when_the_link_closed_arrives_later(
     assert two.given == []
 
 
+async def test_a_start_that_meets_a_hello_on_the_same_link_is_not_lost(kit: Kit) -> None:
+    worker, driver = await kit.worker(), kit.driver()
+    await driver.open()
+    worker.loses_starts = True  # it says what it holds before the start has reached it
+    await driver.submit(job(), job("2", at_most_once=True))
+    await eventually(lambda: len(worker.given) == 2)
+    await worker.greet()
+    await kit.still()
+    assert len(worker.given) == 2
+    assert "job_lost" not in await kit.kinds()
+    for one in (job(), job("2")):
+        await worker.end(start_of(one))
+    assert await driver.settled(2) == {job().id: DONE, job("2").id: DONE}
+
+
 async def test_a_start_that_never_arrived_is_given_again_and_counts_as_no_loss(kit: Kit) -> None:
     worker, driver = await kit.worker(), kit.driver()
     await driver.open()

@@ -3,7 +3,17 @@
 import pytest
 
 from agentfx.services._host import FunctionError
-from tests.services.dispatch.kit import DONE, Kit, Worker, job, running, start_of
+from tests.services.dispatch.kit import (
+    DONE,
+    Kit,
+    Worker,
+    block_writer,
+    job,
+    later,
+    running,
+    start_of,
+    turns,
+)
 
 
 async def _refused(kit: Kit, label: str) -> str:
@@ -70,3 +80,21 @@ async def test_who_comes_back_with_jobs_is_never_refused(kit: Kit) -> None:
     await stranger.hello()
     rows = await kit.call("workers::list")
     assert {row["id"] for row in rows} == {one.id, stranger.id}
+
+
+async def test_a_worker_whose_link_closes_while_its_label_is_made_free_is_not_there(
+    kit: Kit,
+) -> None:
+    one = await kit.worker("w1")
+    kit.dead.add(one.number)
+    release = await block_writer(kit)  # the end of the one before is not on record yet
+    two = Worker(kit, "w1", 4, ())
+    greeting = later(two.hello())
+    await turns()
+    two.cut()
+    release()
+    with pytest.raises(FunctionError):
+        await greeting
+    assert await kit.call("workers::list") == []
+    await two.hello()
+    assert [row["id"] for row in await kit.call("workers::list")] == [two.id]
