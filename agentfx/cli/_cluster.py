@@ -42,6 +42,9 @@ def up(
             config=config,
             serve=serve or [],
         ) as cluster:
+            done = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, done.set)
             out.print(f"engine: {cluster.url}")
             say(f"engine: {await cluster.about()}")
             out.print(f"token:  {cluster.token}")
@@ -49,9 +52,6 @@ def up(
             if serve:
                 out.print(f"serving: {', '.join(serve)}")
             out.print(f"workers: {labels or 'none'}; Ctrl-C leaves, the last user ends it")
-            done = asyncio.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, done.set)
             await cluster.until_gone(done)
 
     run(go)

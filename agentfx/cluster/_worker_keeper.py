@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentfx._clock import Clock
@@ -20,6 +20,7 @@ STOP_SECONDS = 35.0
 """How long a worker that is asked to stop may finish what it runs."""
 END_SECONDS = 2.0
 ASK_SECONDS = 0.5
+LIST_SECONDS = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -29,6 +30,7 @@ class _Worker:
     Attributes:
         leaving: It was asked to stop, or killed on purpose: it is not started again.
         failures: Ends in quick succession.
+        begun: Set, but for the moment in which its next life begins.
     """
 
     options: WorkerOptions | ForeignOptions
@@ -37,6 +39,7 @@ class _Worker:
     started_at: float
     leaving: bool = False
     failures: int = 0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class WorkerKeeper:
@@ -64,6 +67,7 @@ class WorkerKeeper:
         self._over, self._spawn = over, spawn
         self._workers: dict[str, _Worker] = {}
         self._refused: set[str] = set()  # workers that could not start, and said why
+        self._starting = asyncio.Lock()
         self._labels = 0
 
     async def answer(self, user: User, op: str, request: dict[str, Any]) -> Any:
@@ -104,9 +108,6 @@ class WorkerKeeper:
 
     async def _start(self, user: User, request: dict[str, Any]) -> str:
         label = request.get("label") or await self._next_label()
-        known = self._workers.get(label)
-        if known is not None and not known.child.ended.done():
-            raise ControlError(f"there is a worker {label} already: give another name")
         options = WorkerOptions(
             label=label,
             url=self._core.url or "",
@@ -116,24 +117,34 @@ class WorkerKeeper:
             home=str(self._home.path),
             path=list(request.get("path") or []),
         )
-        await self._keep(options, user if request.get("owned") else None)
+        async with self._starting:
+            if self._known(label) is not None:
+                raise ControlError(f"there is a worker {label} already: give another name")
+            await self._keep(options, user if request.get("owned") else None)
         return label
 
     async def _start_foreign(self, user: User, request: dict[str, Any]) -> None:
         """Start a worker in any language; one that runs already is shared."""
-        label = str(request["label"])
-        known = self._workers.get(label)
-        if known is not None and not known.child.ended.done():
-            known.owner = None
-            return
         options = ForeignOptions(
-            label,
+            str(request["label"]),
             str(request["command"]),
             str(request["folder"]),
             self._core.url or "",
             self._core.token,
         )
-        await self._keep(options, user)
+        async with self._starting:
+            known = self._known(options.label)
+            if known is None:
+                await self._keep(options, user)
+            else:
+                known.owner = None
+
+    def _known(self, label: str) -> _Worker | None:
+        """The worker of a label, also between two lives; None if it has ended for good."""
+        worker = self._workers.get(label)
+        if worker is None or not (worker.leaving and worker.begun.is_set()):
+            return worker
+        return None if worker.child.ended.done() else worker
 
     async def _next_label(self) -> str:
         others = await self._others()
@@ -149,7 +160,7 @@ class WorkerKeeper:
             return set()
         try:
             rows = await self._core.connection.call(
-                "agentfx::workers::list", {}, timeout_seconds=ASK_SECONDS
+                "agentfx::workers::list", {}, timeout_seconds=LIST_SECONDS
             )
         except (CallError, LinkLostError):
             return set()  # who takes one that is taken is told so
@@ -158,6 +169,7 @@ class WorkerKeeper:
     async def _keep(self, options: WorkerOptions | ForeignOptions, owner: User | None) -> None:
         child = await self._fork(options)
         worker = _Worker(options, owner, child, self._clock.monotonic())
+        worker.begun.set()
         self._workers[options.label] = worker
         self._refused.discard(options.label)
         self._spawn(self._restart(worker))
@@ -172,20 +184,26 @@ class WorkerKeeper:
             if status == REFUSED:
                 self._refused.add(worker.options.label)
             if worker.leaving or self._over.is_set() or status == REFUSED:
-                self._workers.pop(worker.options.label, None)
+                self._forget(worker)
                 return
             ran_seconds = self._clock.monotonic() - worker.started_at
             worker.failures = failures_after(worker.failures, ran_seconds)
             await self._clock.sleep(delay_seconds(worker.failures))
             if worker.leaving:  # it was ended between two lives
-                self._workers.pop(worker.options.label, None)
+                self._forget(worker)
                 return
             worker.started_at = self._clock.monotonic()
+            worker.begun.clear()
             worker.child = await self._fork(worker.options)
+            worker.begun.set()
+
+    def _forget(self, worker: _Worker) -> None:
+        if self._workers.get(worker.options.label) is worker:  # else another one has its label
+            del self._workers[worker.options.label]
 
     def _named(self, label: str) -> _Worker:
-        worker = self._workers.get(label)
-        if worker is None or (worker.leaving and worker.child.ended.done()):
+        worker = self._known(label)
+        if worker is None:
             there = ", ".join(sorted(self._workers)) or "none"
             raise ControlError(f"there is no worker {label}; there are: {there}")
         return worker
@@ -199,6 +217,7 @@ class WorkerKeeper:
                 await self._core.connection.call(
                     "agentfx::worker::kill_asked", {"worker": label}, timeout_seconds=ASK_SECONDS
                 )
+        await worker.begun.wait()
         worker.child.kill()
         await worker.child.status()
 
@@ -206,6 +225,7 @@ class WorkerKeeper:
         """SIGTERM: it finishes what it runs."""
         worker = self._named(label)
         worker.leaving = True
+        await worker.begun.wait()
         worker.child.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_SECONDS):
