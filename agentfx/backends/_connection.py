@@ -283,13 +283,14 @@ class Connection:
         losses: int,
     ) -> Json:
         self._calls.add(future)
+        cancelled = _cancellations()
         if self._losses != losses:  # the link closed before we were among the calls
             self._voided.add(future)
             future.cancel()
         try:
             return await answer
         except asyncio.CancelledError:
-            if future in self._voided:
+            if future in self._voided and _cancellations() == cancelled:
                 raise LinkLostError(f"the link to {self.url} closed during a call") from None
             raise
         finally:
@@ -400,6 +401,12 @@ class Connection:
             self._loop.run_forever()  # its own late stops are behind it then
             self._loop.run_until_complete(_end_what_is_left())
             self._loop.close()
+
+
+def _cancellations() -> int:
+    """How often whoever runs now was cancelled: that goes before a link that closed as well."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def _end_what_is_left() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentfx._clock import SystemClock
 from agentfx.backends import Connection, LinkLostError
 from agentfx.engine import Engine
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -75,3 +76,26 @@ async def test_a_call_whose_link_closes_as_it_is_handed_over_hears_so(
     finally:
         await connection.close()
         await engine.stop()
+
+
+async def test_a_call_that_is_cancelled_as_its_link_closes_is_cancelled() -> None:
+    engine = Engine(token="secret")  # noqa: S106
+    await engine.start()
+    connection = await Connection.connect(engine.url, "secret", "caller")
+    connection.serve("tests::silent", _silent)
+    await connection.served("tests::silent", SystemClock())
+    try:
+        calling = asyncio.ensure_future(connection.call("tests::silent", {}))
+        await eventually(lambda: connection._calls)
+        connection._void_calls()  # as when the link closes
+        await asyncio.sleep(0)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+    finally:
+        await connection.close()
+        await engine.stop()
+
+
+async def _silent(data: Any) -> Any:
+    await asyncio.Event().wait()
