@@ -14,7 +14,7 @@ from agentfx.backends import CallError, Connection, ConnectionFailedError, LinkL
 from agentfx.cluster._home import Home
 from agentfx.cluster._nursery import Child, Nursery, end
 from agentfx.cluster._options import BROKEN, INFO, REFUSED, SERVED, EngineOptions, ServicesOptions
-from agentfx.cluster._port import free_port
+from agentfx.cluster._port import HeldPort, free_port, hold_port
 from agentfx.cluster._restarts import MOST_FAILURES, delay_seconds, failures_after
 from agentfx.engine import load_config
 
@@ -80,6 +80,7 @@ class CoreKeeper:
         self._over, self._spawn = over, spawn
         self.connection: Connection | None = None
         self._process: _Core | None = None
+        self._port: HeldPort | None = None
         self._started = False
 
     async def start(self, nursery: Nursery) -> None:
@@ -110,8 +111,10 @@ class CoreKeeper:
         self.token = kept[1] if kept else token_urlsafe(24)
         if self._config is not None:
             port = load_config(Path(self._config)).port
+            self._port = hold_port(port)  # None: who has it is told of when the engine starts
         else:
-            port = free_port(kept[0] if kept else None)
+            self._port = free_port(kept[0] if kept else None)
+            port = self._port.number
         self._home.keep_address(port, self.token)
         self.url = f"ws://127.0.0.1:{port}"
 
@@ -227,3 +230,5 @@ class CoreKeeper:
             await self.connection.close()
         if self._process is not None:
             await end([self._process.child], END_SECONDS)
+        if self._port is not None:
+            self._port.close()

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from agentfx.cluster._port import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -101,12 +102,6 @@ def _environment(work: Path, theme: str) -> dict[str, str]:
     return {**clean, **{name: str(path) for name, path in own.items()}}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def jupyterlab(work: Path, *, theme: str = "JupyterLab Light") -> Generator[Lab]:
     """Start JupyterLab; it ends with the context, and its kernels with it.
@@ -117,12 +112,12 @@ def jupyterlab(work: Path, *, theme: str = "JupyterLab Light") -> Generator[Lab]
     """
     root = work / "root"
     root.mkdir(parents=True)
-    port = _free_port()
+    held = free_port(None)
     with (work / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-                "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+                "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={held.number}",
                 "--ServerApp.port_retries=0", "--IdentityProvider.token=",
                 "--ServerApp.disable_check_xsrf=True",
                 f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True",
@@ -131,7 +126,7 @@ def jupyterlab(work: Path, *, theme: str = "JupyterLab Light") -> Generator[Lab]
             stdout=log, stderr=subprocess.STDOUT, env=_environment(work, theme), cwd=root,
             start_new_session=True,
         )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{held.number}"
     try:
         _until_up(server, url, work / "server.log")
         yield Lab(url, root)
@@ -142,6 +137,7 @@ def jupyterlab(work: Path, *, theme: str = "JupyterLab Light") -> Generator[Lab]
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        held.close()
 
 
 def _until_up(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

@@ -5,7 +5,9 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from agentfx.cluster import ControlError
 from agentfx.cluster._control import User
 from agentfx.cluster._fork_server import ForkServer
 from agentfx.cluster._home import Home
+from agentfx.cluster._port import free_port, hold_port
 from agentfx.cluster._supervisor import Supervisor
 from tests.waiting import DEADLINE_SECONDS, eventually
 
@@ -107,3 +110,16 @@ async def test_a_foreign_worker_that_two_ask_for_at_once_is_shared(forks: Forks)
     process = forks.begin(await forks.asked())
     await asyncio.gather(*both)
     assert await forks.ask("workers") == {"one": process.pid}
+
+
+def test_a_port_is_kept_for_its_engine_in_all_of_its_lives() -> None:
+    with closing(free_port(None)) as held:
+        again = free_port(held.number)
+        again.close()
+        for _ in range(2):
+            with socket.create_server(("127.0.0.1", held.number)) as engine:
+                assert hold_port(held.number) is None
+                assert engine.getsockname()[1] == held.number
+        if sys.platform == "linux":
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", held.number))

@@ -20,6 +20,7 @@ import pytest
 
 import agentfx as fx
 from agentfx.cluster import ControlError
+from agentfx.cluster._port import free_port
 from tests.cluster.command import Command
 
 pytestmark = pytest.mark.slow
@@ -137,11 +138,10 @@ def test_a_port_that_is_taken(agentfx: Command, tmp_path: Path) -> None:
 
 
 async def test_a_cluster_listens_where_its_configuration_says(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    config = _listening_on(port, tmp_path)
-    async with fx.local(workers=0, home=str(tmp_path / "home"), config=config) as cluster:
-        assert cluster.url == f"ws://127.0.0.1:{port}"
+    with closing(free_port(None)) as held:
+        config = _listening_on(held.number, tmp_path)
+        async with fx.local(workers=0, home=str(tmp_path / "home"), config=config) as cluster:
+            assert cluster.url == f"ws://127.0.0.1:{held.number}"
 
 
 @pytest.mark.parametrize(

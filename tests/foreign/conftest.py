@@ -35,7 +35,7 @@ def address(
         engine = ForeignEngine(tmp_path_factory.mktemp("foreign"))
         asyncio.run(engine.up())
         yield Address(engine.url, engine.token)
-        engine.end()
+        engine.close()
         return
     if "III_URL" not in os.environ:
         pytest.skip("III_URL is not set")
@@ -67,4 +67,4 @@ async def engine(tmp_path: Path) -> AsyncIterator[ForeignEngine]:
     try:
         yield own
     finally:
-        own.end()
+        own.close()

@@ -71,13 +71,19 @@ class ForeignEngine(Process):
     """An engine without services, as somebody else's would be."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self.token = free_port(None), token_urlsafe(12)
+        self._held, self.token = free_port(None), token_urlsafe(12)
+        self.port = self._held.number
         options = EngineOptions(str(folder), self.port, self.token, services=False)
         super().__init__(options, folder / "engine.log")
 
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        """End it for good."""
+        self.end()
+        self._held.close()
 
     def listens(self) -> bool:
         with socket.socket() as probe:
@@ -89,7 +95,7 @@ class ForeignEngine(Process):
         try:
             await eventually(self.listens, START_SECONDS)
         except TimeoutError:
-            self.end()
+            self.close()
             raise
 
 
