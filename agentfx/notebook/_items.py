@@ -1,8 +1,7 @@
 """Items of fan-outs, of which there may be thousands: most are a letter, until a page is opened."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections import defaultdict
+from typing import TypeAlias
 
 from agentfx.jobs import Told
 from agentfx.notebook._node import KEPT_MARK, STATES, Node
@@ -11,37 +10,34 @@ SHOWN_ITEMS = 24
 """A fan-out of more items shows them by the page, where somebody opened one."""
 PAGE = 50
 
-_LETTERS = {"job_queued": ord("w"), "job_started": ord("r"), "job_done": ord("d")}
+_DONE = ord("d")
+_LETTERS = {"job_queued": ord("w"), "job_started": ord("r"), "job_done": _DONE}
 """How an item goes that is like all others; one to which more happens has a node."""
 
 
-class Item(NamedTuple):
-    """What is known of an item beside its state."""
-
-    worker: str | None
-    ms: float | None
-    label: str | None
+Item: TypeAlias = tuple[str | None, float | None, str | None]
+"""What is known of an item beside its state: worker, milliseconds, label."""
 
 
-@dataclass(slots=True, eq=False)
 class _Strip:
     """Items of a fan-out over a task; those that have no node are in `told`, by index."""
 
-    fan_out: Node
-    told: dict[int, Item] = field(default_factory=dict[int, Item])
-    moves: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])
+    def __init__(self, fan_out: Node) -> None:
+        self.fan_out, self.marks = fan_out, fan_out.inside.marks
+        self.told: dict[int, Item] = {}
+        self.moves: defaultdict[tuple[int, int], int] = defaultdict(int)
 
     def take(self, event: Told) -> bool:
-        letter, index, marks = _LETTERS.get(event.type), event.item, self.fan_out.inside.marks
+        letter, index, marks = _LETTERS.get(event.type), event.item, self.marks
         if letter is None or index is None or index >= len(marks):
             return False
         if (event.attempt or 1) + (event.delivery or 1) > 2:
             return False
         worker, label, former = event.worker, event.label, self.told.get(index)
         if former is not None:
-            worker, label = worker or former.worker, label or former.label
+            worker, label = worker or former[0], label or former[2]
         # Not the event itself: it can go then.
-        self.told[index] = Item(worker, event.ms if event.type == "job_done" else None, label)
+        self.told[index] = (worker, event.ms if letter == _DONE else None, label)
         self.moves[marks[index], letter] += 1
         marks[index] = letter
         return True
@@ -90,9 +86,9 @@ class Strips:
         """Note what happened to an item; its fan-out, None if it is one that needs a node."""
         scope = path.rpartition("/")[0]
         strip = self._strips.get(scope)
-        if strip is None or self._is_open(scope, event.item) or not strip.take(event):
+        if strip is None or (self._pages and self._is_open(scope, event.item)):
             return None
-        return strip.fan_out
+        return strip.fan_out if strip.take(event) else None
 
     def holds(self, path: str) -> bool:
         """Whether something was heard of an item that has no node."""
@@ -104,7 +100,7 @@ class Strips:
         """Let an item have this node from now on."""
         scope, _, last = node.path.rpartition("/")
         strip, index = self._strips[scope], int(last)
-        mark = strip.fan_out.inside.marks[index]
+        mark = strip.marks[index]
         node.worker, node.ms, node.label = strip.told.pop(index)
         node.task, node.begun, node.kept = strip.fan_out.task, True, mark == KEPT_MARK
         node.own = node.counted = STATES[mark]
@@ -124,7 +120,7 @@ class Strips:
     def kept(self) -> int:
         """How many were on record when the present driver took over."""
         return sum(
-            strip.fan_out.inside.marks[index] == KEPT_MARK
+            strip.marks[index] == KEPT_MARK
             for strip in self._strips.values()
             for index in strip.told
         )

@@ -8,6 +8,8 @@ from agentfx.notebook._tables import Row, Tables
 from agentfx.notebook._words import millis
 
 KEPT_EVENTS = 300
+READ_EVENTS = 100
+"""So many are on show while more happens between two looks than anybody could read."""
 KEPT_OUTPUT = 200
 TEXT_CHARACTERS = 4_000
 # Colours and cursor moves of terminals, then every other control character but new line and tab,
@@ -55,23 +57,38 @@ class Log:
     def __init__(self) -> None:
         self._events: deque[tuple[Told, float]] = deque(maxlen=KEPT_EVENTS)
         self._output: deque[tuple[Told, float]] = deque(maxlen=KEPT_OUTPUT)
-        self._shown: dict[str, deque[str]] = {"log": deque(), "output": deque()}
+        self._shown: dict[str, set[int]] = {"log": set(), "output": set()}
+        self._new = 0
 
     def add(self, event: Told, seconds: float) -> None:
         """Take an event that happened after some seconds of the run."""
+        self._new += 1
         (self._output if event.type == "output" else self._events).append((event, seconds))
 
-    def flush(self, tables: Tables) -> None:
-        """Bring the tables up to date."""
-        for name, told in (("log", self._events), ("output", self._output)):
-            shown, most = self._shown[name], told.maxlen or 0
-            for event, seconds in told:
-                key = str(event.seq)
-                tables.put(name, key, _row(event, seconds))
-                shown.append(key)
-            while len(shown) > most:
-                tables.drop(name, shown.popleft())
-            told.clear()
+    def flush(self, tables: Tables, *, still: bool) -> None:
+        """Bring the tables up to date.
+
+        Args:
+            tables: To change.
+            still: Nothing more will happen for now.
+        """
+        is_quick = self._new > READ_EVENTS and not still
+        if self._new or still:
+            self._show(tables, "log", self._events, READ_EVENTS if is_quick else KEPT_EVENTS)
+            self._show(tables, "output", self._output, KEPT_OUTPUT)
+        self._new = 0
+
+    def _show(self, tables: Tables, name: str, told: deque[tuple[Told, float]], most: int) -> None:
+        shown = self._shown[name]
+        latest = list(told)[-most:]
+        first = latest[0][0].seq if latest else 0
+        for number in [number for number in shown if number < first]:
+            tables.drop(name, str(number))
+            shown.remove(number)
+        for event, seconds in latest:
+            if event.seq not in shown:
+                tables.put(name, str(event.seq), _row(event, seconds))
+                shown.add(event.seq)
 
 
 def _row(event: Told, seconds: float) -> Row:

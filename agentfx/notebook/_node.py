@@ -202,7 +202,8 @@ class Node:
     def keep(self) -> bool:
         """Mark what is done as on record; whether that changes anything."""
         if self.kind == "fan_out":
-            self.inside.marks = self.inside.marks.translate(_KEPT)
+            marks = self.inside.marks
+            marks[:] = marks.translate(_KEPT)  # in place: others hold them
         change = not self.kept and self.state == "done"
         self.kept = self.kept or change
         return change or self.kind == "fan_out"

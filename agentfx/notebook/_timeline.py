@@ -18,6 +18,10 @@ OVERLAP_SECONDS = 0.005
 than half of what was there, so that short jobs do not hide each other."""
 DETAIL = 240
 """About so many finished bars are on show one by one; older ones are drawn as blocks."""
+LEAST_DETAIL = 4
+"""Of a lane."""
+SEEN = 40
+"""Where more bars end between two looks, fewer are on show: nobody could tell them apart."""
 BLOCK_JOBS = 60
 
 _ENDS: dict[str, BarState] = {
@@ -36,56 +40,54 @@ class Bar:
     """One start of a job.
 
     Attributes:
+        event: That tells of the start; or of the end, if nothing told of the start.
         begin: Seconds on the timeline, as `end`, which is None while it runs.
-        lane: Number of the worker's slot, as far as it can be told: the lowest that was free.
+        lane: The worker's slot, as far as it can be told: the first that was free.
         folded: It is drawn as part of a block.
         shown: Its row is in the table.
     """
 
-    path: str
-    index: int | None
-    task: str | None
-    label: str | None
-    worker: str
-    attempt: int
-    delivery: int
+    event: Told
     begin: float
-    lane: int = -1
     end: float | None = None
     state: BarState = "running"
+    lane: "_Lane | None" = None
     folded: bool = False
     shown: bool = False
 
-    @classmethod
-    def told(cls, event: Told, begin: float) -> "Bar":
-        """The start that an event tells of, or the end of which it does."""
-        # Not the event itself: it can go then.
-        return cls(
-            event.path or "", event.item, event.task, event.label, event.worker or "?",
-            event.attempt or 1, event.delivery or 1, begin,
-        )  # fmt: skip
+    @property
+    def worker(self) -> str:
+        """Where it ran."""
+        return self.event.worker or "?"
+
+    @property
+    def number(self) -> int:
+        """Of its lane."""
+        return self.lane.number if self.lane is not None else -1
 
     @property
     def tries(self) -> int:
         """2 for the second try, be it an attempt or a delivery."""
-        return self.attempt + self.delivery - 1
+        return (self.event.attempt or 1) + (self.event.delivery or 1) - 1
 
     @property
     def key(self) -> str:
         """Of its row."""
-        return f"{self.path}#{self.attempt}/{self.delivery}"
+        event = self.event
+        return f"{event.path or ''}#{event.attempt or 1}/{event.delivery or 1}"
 
     def row(self) -> Row:
         """As JSON for a front end."""
+        event = self.event
         row: Row = {
-            "path": self.path, "worker": self.worker, "lane": self.lane,
+            "path": event.path or "", "worker": self.worker, "lane": self.number,
             "begin": round(self.begin, 4), "state": self.state,
         }  # fmt: skip
         if self.end is not None:
             row["end"] = round(self.end, 4)
         if self.tries > 1:
             row["tries"] = self.tries
-        for name, value in (("index", self.index), ("task", self.task), ("label", self.label)):
+        for name, value in (("index", event.item), ("task", event.task), ("label", event.label)):
             if value is not None:
                 row[name] = value
         return row
@@ -138,13 +140,13 @@ class Move:
         """As JSON for a front end."""
         was = self.was
         row: dict[str, Any] = {
-            "path": was.path, "index": was.index, "from": was.worker,
-            "bar": was.key, "lane": was.lane, "lost": round(self.lost, 4),
+            "path": was.event.path or "", "index": was.event.item, "from": was.worker,
+            "bar": was.key, "lane": was.number, "lost": round(self.lost, 4),
             "noticed_ms": self.noticed_ms, "waited_ms": self.waited_ms,
         }  # fmt: skip
         if self.to is not None:
             row |= {
-                "to": self.to.worker, "to_bar": self.to.key, "to_lane": self.to.lane,
+                "to": self.to.worker, "to_bar": self.to.key, "to_lane": self.to.number,
                 "begin": round(self.to.begin, 4), "tries": self.to.tries,
             }  # fmt: skip
         return {name: value for name, value in row.items() if value is not None}
@@ -152,7 +154,9 @@ class Move:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    last: Bar | None = None
+    worker: str
+    number: int
+    last: Bar
     plain: deque[Bar] = field(default_factory=deque[Bar])
     block: Block | None = None
     blocks: int = 0
@@ -207,7 +211,7 @@ class Timeline:
 
     def _start(self, event: Told) -> None:
         job = event.job or ""
-        bar = Bar.told(event, self.seconds(event.at))
+        bar = Bar(event, self.seconds(event.at))
         self._unplaced.append(bar)
         self._dirty_bars[bar] = None
         self._open.setdefault(job, []).append(bar)
@@ -248,14 +252,16 @@ class Timeline:
     def _end(self, event: Told, state: BarState) -> None:
         job = event.job or ""
         lost = self._moving.pop(job, None) if self._moving else None
-        end, ended = self.seconds(event.at), self._of(job, event)
-        if ended is None and lost is None and event.ms is not None:
+        end = self.seconds(event.at)
+        if job in self._open:
+            ended = self._of(job, event)
+            for bar in self._open.pop(job):  # a copy that ends later counts for nothing
+                self._finish(bar, end, state if bar is ended else "dropped")
+        elif lost is None and event.ms is not None:
             # Nobody told of its start: of a quick run that is left out.
-            bar = Bar.told(event, self.seconds(event.at - event.ms / 1000))
+            bar = Bar(event, end - event.ms / 1000)
             self._unplaced.append(bar)
             self._finish(bar, end, state)
-        for bar in self._open.pop(job, ()):  # a copy that ends later counts for nothing
-            self._finish(bar, end, state if bar is ended else "dropped")
 
     def _of(self, job: str, event: Told) -> Bar | None:
         """The bar of the start that an event tells of; the latest if it does not say."""
@@ -264,7 +270,7 @@ class Timeline:
             return None
         if len(bars) == 1:
             return bars[0]
-        return next((bar for bar in bars if bar.delivery == event.delivery), bars[-1])
+        return next((bar for bar in bars if bar.event.delivery == event.delivery), bars[-1])
 
     def _finish(self, bar: Bar, end: float, state: BarState) -> None:
         bar.end, bar.state = max(end, bar.begin), state
@@ -277,17 +283,23 @@ class Timeline:
 
     def _place(self) -> None:
         for bar in sorted(self._unplaced, key=_BEGIN):
-            lanes = self._lanes.setdefault(bar.worker, [])
-            bar.lane = _lane_for(bar, lanes)
-            if bar.lane == len(lanes):
-                lanes.append(_Lane())
-            lanes[bar.lane].last = bar
-        most = max(DETAIL // max(sum(map(len, self._lanes.values())), 1), 4)
+            worker = bar.worker
+            lanes = self._lanes.get(worker)
+            if lanes is None:
+                lanes = self._lanes[worker] = []
+            lane = _free(lanes, bar.begin)
+            if lane is None:
+                lane = _Lane(worker, len(lanes), bar)
+                lanes.append(lane)
+            bar.lane, lane.last = lane, bar
+        number = max(sum(map(len, self._lanes.values())), 1)
+        most = max(DETAIL // number // (1 + len(self._ended) // SEEN), LEAST_DETAIL)
         for bar in self._ended:
-            lane = self._lanes[bar.worker][bar.lane]
-            lane.plain.append(bar)
-            if len(lane.plain) > most:
-                self._fold(lane, lane.plain.popleft())
+            lane = bar.lane
+            if lane is not None:
+                lane.plain.append(bar)
+                while len(lane.plain) > most:
+                    self._fold(lane, lane.plain.popleft())
         self._unplaced, self._ended = [], []
 
     def _fold(self, lane: _Lane, bar: Bar) -> None:
@@ -295,11 +307,13 @@ class Timeline:
         block = lane.block
         if block is None or block.jobs >= BLOCK_JOBS:
             lane.blocks += 1
-            key = f"{bar.worker}/{bar.lane}/{lane.blocks}"
-            block = lane.block = Block(key, bar.worker, bar.lane, bar.begin)
+            key = f"{lane.worker}/{lane.number}/{lane.blocks}"
+            block = lane.block = Block(key, lane.worker, lane.number, bar.begin)
         block.jobs, block.end = block.jobs + 1, bar.end
         bar.folded = True
-        self._dirty_blocks[block] = self._dirty_bars[bar] = None
+        self._dirty_blocks[block] = None
+        if bar.shown:
+            self._dirty_bars[bar] = None
 
     def mark(self, event: Told) -> None:
         """Something happened to the cluster or to the driver."""
@@ -347,16 +361,13 @@ class Timeline:
         self._marks = {}
 
 
-def _lane_for(bar: Bar, lanes: list[_Lane]) -> int:
-    """The first that is free, else one more."""
-    begin = bar.begin
-    for number, lane in enumerate(lanes):
+def _free(lanes: list[_Lane], begin: float) -> _Lane | None:
+    """The first lane that has room from some moment on."""
+    for lane in lanes:
         last = lane.last
-        if last is None:
-            return number
         end = last.end
         if end is None:
             continue
         if end <= begin or end <= begin + min(OVERLAP_SECONDS, (end - last.begin) / 2):
-            return number
-    return len(lanes)
+            return lane
+    return None

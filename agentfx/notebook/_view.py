@@ -251,8 +251,9 @@ class View:
             return self._tables.diff(since) if self._tables.version > since else None
 
     def _flush(self) -> None:
-        for part in (self._tree, self._timeline, self._roster, self._log):
+        for part in (self._tree, self._timeline, self._roster):
             part.flush(self._tables)
+        self._log.flush(self._tables, still=self._totals.ended_at is not None)
         self._tables.put("run", "run", self._run_row())
 
     def _run_row(self) -> Row:
