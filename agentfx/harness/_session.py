@@ -78,9 +78,12 @@ class Session:
 
         Calls that wait for an approval do not count: they wait for you.
         """
-        while (await self.status(wait_seconds=WATCH_SECONDS)).busy:
-            pass
-        await self.refresh()
+        while True:
+            found = await self._ask("get", wait_seconds=WATCH_SECONDS, after=self._head)
+            if not found["busy"]:
+                break
+        if not await self._take(found):
+            await self.refresh()
         return self.answer
 
     async def ask(self, message: str) -> str:
@@ -168,14 +171,20 @@ class Session:
 
     async def refresh(self) -> list[LogEvent]:
         """Read what is new in the log; all of it."""
-        while True:
-            after = self._events[-1].seq if self._events else 0
-            page = await self._ask("read", after=after)
-            events = await self._events_of(page)
-            known = len(self._events)  # somebody else may have read on meanwhile
-            self._events += [event for event in events if event.seq > known]
-            if not events or len(self._events) >= page["head"]:
-                return list(self._events)
+        while not await self._take(await self._ask("read", after=self._head)):
+            pass
+        return list(self._events)
+
+    @property
+    def _head(self) -> int:
+        return len(self._events)
+
+    async def _take(self, page: Mapping[str, Any]) -> bool:
+        """Take in what is new; whether that is all there is."""
+        events = await self._events_of(page)
+        known = self._head  # somebody else may have read on meanwhile
+        self._events += [event for event in events if event.seq > known]
+        return not events or self._head >= page["head"]
 
     async def _events_of(self, page: Mapping[str, Any]) -> list[LogEvent]:
         async def ask(name: str, data: Any) -> Any:

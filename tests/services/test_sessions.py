@@ -210,16 +210,17 @@ async def test_who_waits_for_the_end_looks_again_once_it_may_have_come(
         return read(query)
 
     monkeypatch.setattr(at.jobs.store, "read", counted)
-    waiting = asyncio.ensure_future(at("get", wait_seconds=5.0))
+    waiting = asyncio.ensure_future(at("get", wait_seconds=5.0, after=2))
     await eventually(lambda: looks == 1)
     event: Any = {"kind": "model_call", "body": {}}
     for _ in range(3):
         await at("append", writer="w1", events=[event], epoch=1, wake=wake)
+    assert not waiting.done()
     event = {"kind": "assistant", "body": {}, "reacting_to": 2}
     await at("append", writer="w1", events=[event], epoch=1, wake=wake, ends_wake=STEP_END)
-    assert not waiting.done()
-    await at.jobs.end(wake)
-    assert (await waiting)["busy"] is False
+    found = await waiting
+    assert not found["busy"]
+    assert [event["seq"] for event in found["events"]] == [3, 4, 5, 6]
     assert looks == 2
 
 

@@ -205,10 +205,15 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class GetSession:
-    """How a session stands; waits some seconds for it to be idle."""
+    """How a session stands; waits some seconds for it to be idle.
+
+    Attributes:
+        after: Once it is idle, the answer brings the events after this one.
+    """
 
     session: str
     wait_seconds: float = 0.0
+    after: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

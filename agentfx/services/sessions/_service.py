@@ -179,17 +179,7 @@ class SessionService:
     # Reads
 
     async def _read(self, message: ReadLog) -> Json:
-        def query(t: Transaction) -> Json:
-            row = found(t, message.session)
-            events = t.sessions.events(row.no, message.after, message.limit, message.limit_bytes)
-            before = t.sessions.events(row.no, message.after - 1, 1, 1) if message.after else []
-            return {
-                "events": [sent(e) for e in events],
-                "after_hash": before[0].hash if before else "",
-                **_listed(row),
-            }
-
-        return await self._store.read(query)
+        return await self._store.read(partial(_page, message=message))
 
     async def _watch(self, message: Watch) -> Json:
         live = await self._watched(message.session)
@@ -219,7 +209,7 @@ class SessionService:
 
         async def look() -> Json:
             now = self._clock.wall()
-            return await self._store.read(partial(_status, session=message.session, now=now))
+            return await self._store.read(partial(_status, message=message, now=now))
 
         seconds = min(message.wait_seconds, MOST_WAIT_SECONDS)
         return await live.rested.until(look, lambda seen: not seen["busy"], self._clock, seconds)
@@ -293,13 +283,26 @@ def found(t: Transaction, session: str) -> SessionRow:
     return row
 
 
-def _status(t: Transaction, session: str, now: float) -> Json:
-    row = found(t, session)
+def _page(t: Transaction, message: ReadLog) -> Json:
+    row = found(t, message.session)
+    events = t.sessions.events(row.no, message.after, message.limit, message.limit_bytes)
+    before = t.sessions.events(row.no, message.after - 1, 1, 1) if message.after else []
+    return {
+        "events": [sent(e) for e in events],
+        "after_hash": before[0].hash if before else "",
+        **_listed(row),
+    }
+
+
+def _status(t: Transaction, message: GetSession, now: float) -> Json:
+    row = found(t, message.session)
     calls = t.sessions.open_calls(row.no)
     runs = any(call.state != "held" for call in calls)
+    busy = row.wake is not None or runs or Log(t, row, now).wants_step
+    news = message.after is not None and not busy
     return {
-        **_listed(row),
-        "busy": row.wake is not None or runs or Log(t, row, now).wants_step,
+        **(_page(t, ReadLog(message.session, message.after or 0)) if news else _listed(row)),
+        "busy": busy,
         "spent": asdict(t.sessions.spent(row.purse)),
         "open_calls": [
             {"call": c.call, "tool": c.tool, "state": c.state, "deadline": c.deadline}
