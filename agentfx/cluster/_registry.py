@@ -29,6 +29,10 @@ class Registry:
         """Whether somebody else has a function or a trigger type of this id."""
         return (DEFAULT_NAMESPACE, name) in self._others or name in self._types
 
+    def missed(self, namespace: str, function_id: str) -> None:
+        """Nobody serves a function now: when it is read again it is a new one."""
+        self._others.discard((namespace, function_id))
+
     async def read(self) -> None:
         """Ask for all functions and trigger types."""
         listing = await self._ask("engine::functions::list", {"include_internal": True})

@@ -1,6 +1,7 @@
 """Services beside what an engine has already: names, owners, and the mistakes one can make."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.faults.jobs import work
 from tests.foreign.conftest import Address
 from tests.foreign.process import serving
 from tests.services.kit import broken
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 CLOCK, SESAME = SystemClock(), "secret"
@@ -144,6 +146,30 @@ async def test_a_job_in_a_named_queue_waits_for_its_function(
         client.serve("somebody::later", later)
         async with asyncio.timeout(30):
             assert await heard.get() == 1
+
+
+async def test_a_durable_call_finds_its_function_that_another_worker_has_taken_over(
+    engine: Engine, client: Connection, own_home: str
+) -> None:
+    async def silent(data: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def answer(data: Any) -> int:
+        return 7
+
+    asked = threading.Event()
+    client.serve("somebody::moves", silent)
+    await client.served("somebody::moves", CLOCK)
+    async with fx.local(0, url=engine.url, token=SESAME, home=own_home) as cluster:
+        call = fx.remote("somebody::moves", replayable=True)()
+        run = await fx.start(call, backend=cluster)
+        await eventually(asked.is_set)
+        await client.close()
+        other = await Connection.connect(engine.url, SESAME, "another")
+        other.serve("somebody::moves", answer)  # before anybody has looked who serves what
+        assert await run.result() == fx.Ok(7)
+        await other.close()
 
 
 async def test_names_of_others_are_left_alone(

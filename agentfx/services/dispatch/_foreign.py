@@ -37,6 +37,7 @@ class Foreign:
         self._core, self._report = core, report
         self._held: dict[str, str] = {}  # jobs by start
         self._calls: dict[str, asyncio.Task[None]] = {}
+        self._additions, self._came = 0, dict[str, int]()
 
     async def start(self) -> None:
         """Join as a worker; the generation of the services is known by now."""
@@ -55,6 +56,8 @@ class Foreign:
 
     def _added(self, namespace: str, function_id: str) -> None:
         if namespace == DEFAULT_NAMESPACE and not function_id.startswith(_NOT_CALLED):
+            self._additions += 1
+            self._came[function_id] = self._additions
             self._brings(function_id)
 
     def _brings(self, function_id: str) -> None:
@@ -101,12 +104,14 @@ class Foreign:
 
     async def _run(self, item: Json) -> None:
         start, job_id = item["start"], item["id"]
-        begun = self._core.clock.monotonic()
+        begun, known = self._core.clock.monotonic(), self._additions
         try:
             outcome = await self._outcome(item)
         except FunctionError:
             self._held.pop(start, None)
             self._core.apply(self._core.dispatch.let_go(self._id, start, item["task"]))
+            if self._came.get(item["task"], 0) > known:  # it is back already
+                self._brings(item["task"])
             return
         finally:
             self._calls.pop(start, None)
