@@ -6,16 +6,17 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lab import FLAGS, Lab, browser_path, jupyterlab
-from tests.browser.page import Shots
+from tests.browser.page import SLOW_MS, Shots
 
 NO_BROWSER = (
     "no chromium or google-chrome on PATH: `apt-get install chromium`, or name one in "
     "AGENTFX_CHROMIUM"
 )
 NewPage = Callable[..., Page]
+expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture(scope="package")  # while it lives, its loop keeps asynchronous tests from theirs

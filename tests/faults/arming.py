@@ -9,7 +9,7 @@ import pytest
 
 import agentfx as fx
 from tests.faults import killing
-from tests.waiting import eventually
+from tests.waiting import eventually, is_alive
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Armed:
     async def dead(self) -> None:
         """Wait until it has died there."""
         await eventually(lambda: not self.file.exists())
+        dying = {int(path.suffix[1:]) for path in self.file.parent.glob(f"{self.file.stem}.[0-9]*")}
+        await eventually(lambda: not any(map(is_alive, dying)))
 
     async def all_there(self) -> None:
         """Wait until engine and workers are back."""

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import agentfx as fx
+from tests.waiting import eventually, is_alive
 
 
 def trace(log: str, entry: str) -> None:
@@ -39,6 +42,16 @@ async def step(log: str, name: str) -> int:
     return len(name.rpartition(" ")[2])
 
 
+@fx.task("faults::held")
+async def held(log: str, n: int, gate: str) -> int:
+    """Ends only once a file is there: whoever dies before that dies in the middle of it."""
+    trace(log, f"began {n}")
+    while not Path(gate).exists():  # noqa: ASYNC110, ASYNC240 - the test is another process
+        await asyncio.sleep(0.01)
+    trace(log, f"ended {n}")
+    return n * n
+
+
 @fx.task("faults::work_in_thread")
 def work_in_thread(log: str, n: int, seconds: float) -> int:
     trace(log, f"began {n}")
@@ -68,6 +81,13 @@ async def broken(mended: str) -> str:
     return "mended"
 
 
+async def struck(pid: int) -> None:
+    """Kill a process, and wait until it is gone: on a busy machine it may go on for a moment."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: not is_alive(pid))
+
+
 def lost_items(events: Iterable[fx.Event]) -> set[str]:
     """The entries that lost jobs of `squares` have left: `began <item>`."""
     paths = [event.path for event in events if event.type == "job_lost"]
@@ -78,3 +98,20 @@ def squares(
     log: Path, count: int, seconds: float, width: int = 64
 ) -> fx.Effect[list[int], fx.ContractViolation | fx.TaskError]:
     return fx.for_each(range(count), lambda n: work(str(log), n, seconds), concurrency=width)
+
+
+def held_squares(
+    log: Path, count: int, width: int = 64
+) -> fx.Effect[list[int], fx.ContractViolation | fx.TaskError]:
+    """As `squares`; no item ends before `open_gate`."""
+    gate = str(_gate(log))
+    return fx.for_each(range(count), lambda n: held(str(log), n, gate), concurrency=width)
+
+
+def open_gate(log: Path) -> None:
+    """Let what is held end."""
+    _gate(log).touch()
+
+
+def _gate(log: Path) -> Path:
+    return log.with_name(f"{log.name}-gate")

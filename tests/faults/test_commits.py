@@ -1,7 +1,5 @@
 """The engine dies before and after each commit of a job's way, workers at each step of theirs."""
 
-import os
-import signal
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -12,7 +10,18 @@ import pytest
 import agentfx as fx
 from agentfx.interpreters import BackendError
 from tests.faults.arming import Armed, armed_cluster
-from tests.faults.jobs import broken, pay, squares, step, times, traced, work
+from tests.faults.jobs import (
+    broken,
+    held_squares,
+    open_gate,
+    pay,
+    squares,
+    step,
+    struck,
+    times,
+    traced,
+    work,
+)
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(400)]
@@ -99,14 +108,15 @@ async def test_the_engine_dies_while_it_records_a_loss(
 ) -> None:
     log = tmp_path / "log"
     async with armed_cluster(tmp_path, monkeypatch) as armed:
-        run = await fx.start(squares(log, 8, 1.0), backend=armed.cluster)
+        run = await fx.start(held_squares(log, 8), backend=armed.cluster)
         await eventually(lambda: len(times(log, "began")) == 8)
         workers = await armed.cluster.workers()
         victim = next(row for row in workers if row["label"] == "w1")
         held = len(victim["running"])
         armed.arm("Core._record_then_do", when)
-        os.kill(victim["pid"], signal.SIGKILL)
+        await struck(victim["pid"])
         await armed.dead()
+        open_gate(log)
         assert await run.result() == fx.Ok([n * n for n in range(8)])
     assert set(times(log, "ended").values()) == {1}
     assert sum(times(log, "began").values()) == 8 + held

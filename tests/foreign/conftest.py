@@ -44,10 +44,32 @@ def address(
     yield Address(os.environ["III_URL"], os.environ.get("III_TOKEN"))
 
 
+def _until_unserved(address: Address) -> Address:
+    """Services of tests before are a moment behind them; who meets them starts none."""
+
+    async def wait() -> None:
+        async with (
+            asyncio.timeout(30),
+            fx.connect(address.url, token=address.token) as backend,
+        ):
+            while (await backend.about()).services is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    asyncio.run(wait())
+    return address
+
+
+@pytest.fixture
+def unserved(address: Address) -> Address:
+    """The engine once it has no services."""
+    return _until_unserved(address)
+
+
 @pytest.fixture(scope="module")
 def shared_foreign(address: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster with two workers on an engine that is not ours, for tests that kill nothing."""
     home = tmp_path_factory.mktemp("foreign") / "home"
+    _until_unserved(address)
     with held(lambda: fx.local(2, url=address.url, token=address.token, home=str(home))):
         yield home
 

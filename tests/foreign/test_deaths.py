@@ -11,7 +11,16 @@ import pytest
 
 import agentfx as fx
 from agentfx._clock import SystemClock
-from tests.faults.jobs import lost_items, pay, squares, times, traced
+from tests.faults.jobs import (
+    held_squares,
+    lost_items,
+    open_gate,
+    pay,
+    squares,
+    struck,
+    times,
+    traced,
+)
 from tests.foreign.conftest import Address
 from tests.foreign.process import Cable, ForeignEngine, services
 from tests.waiting import eventually, is_alive
@@ -53,11 +62,24 @@ def results(count: int) -> fx.Ok[list[int]]:
     return fx.Ok([n * n for n in range(count)])
 
 
-async def two_moments(log: Path) -> AsyncGenerator[int]:
-    """Early in a run, and when it is well under way: how many jobs had to have ended."""
-    for done in (1, 9):
+async def two_moments(cluster: fx.Cluster, log: Path, lives: int = 1) -> AsyncGenerator[None]:
+    """Early in a run, and when it is well under way.
+
+    Args:
+        cluster: Where it runs.
+        log: Where its jobs note what they do.
+        lives: How many lives of the services end at each: the second waits for the next one.
+    """
+    first = await _life(cluster)
+    for moment, done in enumerate((1, 9)):
+        while await _life(cluster) < first + moment * lives:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         await eventually(lambda done=done: len(times(log, "ended")) >= done)  # type: ignore[misc]
-        yield done
+        yield
+
+
+async def _life(cluster: fx.Cluster) -> int:
+    return int((await cluster.request("services::info", {}))["generation"])
 
 
 def assert_joined(log: Path, events: list[fx.Event]) -> None:
@@ -66,13 +88,14 @@ def assert_joined(log: Path, events: list[fx.Event]) -> None:
     assert again <= lost_items(events)
 
 
-async def test_a_killed_worker_loses_nothing(address: Address, own_home: str, log: Path) -> None:
-    async with _local(address, own_home) as cluster:
+async def test_a_killed_worker_loses_nothing(unserved: Address, own_home: str, log: Path) -> None:
+    async with _local(unserved, own_home) as cluster:
         await cluster.joined(["w1", "w2"])
         victim = await _pid(cluster, "w1")
-        run = await fx.start(squares(log, 12, 0.5), backend=cluster)
-        await eventually(lambda: len(times(log, "began")) >= 8)
-        os.kill(victim, signal.SIGKILL)
+        run = await fx.start(held_squares(log, 12), backend=cluster)
+        await eventually(lambda: len(times(log, "began")) == 8)
+        await struck(victim)
+        open_gate(log)
         assert await run.result() == results(12)
         lost = lost_items(await _events(run))
     assert lost
@@ -82,12 +105,11 @@ async def test_a_killed_worker_loses_nothing(address: Address, own_home: str, lo
 
 
 async def test_killed_services_come_back_and_running_jobs_are_joined(
-    address: Address, own_home: str, log: Path
+    unserved: Address, own_home: str, log: Path
 ) -> None:
-    async with _local(address, own_home) as cluster:
+    async with _local(unserved, own_home) as cluster:
         run = await fx.start(squares(log, 24, 0.4), backend=cluster)
-        async for _ in two_moments(log):
-            await eventually(lambda: len(traced(log)) > len(times(log, "ended")))
+        async for _ in two_moments(cluster, log):
             os.kill(await _services(cluster), signal.SIGKILL)
         assert await run.result() == results(24)
         events = await _events(run)
@@ -96,9 +118,9 @@ async def test_killed_services_come_back_and_running_jobs_are_joined(
 
 
 async def test_stopped_services_are_killed_and_started_again(
-    address: Address, own_home: str, log: Path
+    unserved: Address, own_home: str, log: Path
 ) -> None:
-    async with _local(address, own_home) as cluster:
+    async with _local(unserved, own_home) as cluster:
         run = await fx.start(squares(log, 12, 0.3, width=12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 4)
         os.kill(await _services(cluster), signal.SIGSTOP)
@@ -107,20 +129,21 @@ async def test_stopped_services_are_killed_and_started_again(
 
 
 async def test_worker_and_services_killed_together(
-    address: Address, own_home: str, log: Path
+    unserved: Address, own_home: str, log: Path
 ) -> None:
-    async with _local(address, own_home) as cluster:
+    async with _local(unserved, own_home) as cluster:
         worker, ours = await _pid(cluster, "w1"), await _services(cluster)
-        run = await fx.start(squares(log, 12, 0.5), backend=cluster)
+        run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
-        os.kill(worker, signal.SIGKILL)  # at once: none of its jobs has ended
         os.kill(ours, signal.SIGKILL)
+        await struck(worker)
+        open_gate(log)
         assert await run.result() == results(12)
     assert set(times(log, "ended").values()) == {1}
 
 
-async def test_an_action_survives_the_services(address: Address, own_home: str, log: Path) -> None:
-    async with _local(address, own_home, workers=1) as cluster:
+async def test_an_action_survives_the_services(unserved: Address, own_home: str, log: Path) -> None:
+    async with _local(unserved, own_home, workers=1) as cluster:
         run = await fx.start(pay(str(log), 7, 1.0), backend=cluster)
         await eventually(lambda: traced(log))
         os.kill(await _services(cluster), signal.SIGKILL)
@@ -129,9 +152,9 @@ async def test_an_action_survives_the_services(address: Address, own_home: str, 
 
 
 async def test_a_stopped_worker_is_silent_and_others_take_over(
-    address: Address, own_home: str, log: Path
+    unserved: Address, own_home: str, log: Path
 ) -> None:
-    async with _local(address, own_home, slots=2) as cluster:
+    async with _local(unserved, own_home, slots=2) as cluster:
         run = await fx.start(squares(log, 4, 1.0), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 4)
         stopped = await _pid(cluster, "w1")
@@ -142,8 +165,8 @@ async def test_a_stopped_worker_is_silent_and_others_take_over(
             os.kill(stopped, signal.SIGCONT)
 
 
-async def test_everything_killed_at_once(address: Address, own_home: str, log: Path) -> None:
-    async with _local(address, own_home) as cluster:
+async def test_everything_killed_at_once(unserved: Address, own_home: str, log: Path) -> None:
+    async with _local(unserved, own_home) as cluster:
         run = await fx.start(squares(log, 12, 0.3, width=4), backend=cluster, run_id="whole")
         await eventually(lambda: len(times(log, "ended")) >= 5)
         supervisor = psutil.Process((await cluster.status())["supervisor"])
@@ -152,7 +175,7 @@ async def test_everything_killed_at_once(address: Address, own_home: str, log: P
         await eventually(lambda: not any(is_alive(child) for child in left))
         run._task.cancel()  # as if this driver were gone, too
     done = set(times(log, "ended"))
-    async with _local(address, own_home) as cluster:
+    async with _local(unserved, own_home) as cluster:
         program = squares(log, 12, 0.3, width=4)
         again = await fx.run_dist(program, backend=cluster, run_id="whole")
     assert again == results(12)
@@ -165,7 +188,7 @@ async def test_a_killed_engine_comes_back_and_running_jobs_are_joined(
 ) -> None:
     async with _local(engine, own_home) as cluster:
         run = await fx.start(squares(log, 24, 0.5), backend=cluster)
-        async for _ in two_moments(log):
+        async for _ in two_moments(cluster, log):
             engine.end()
             await engine.up()
         assert await run.result() == results(24)
@@ -178,12 +201,13 @@ async def test_engine_worker_and_services_killed_together(
     engine: ForeignEngine, own_home: str, log: Path
 ) -> None:
     async with _local(engine, own_home) as cluster:
-        run = await fx.start(squares(log, 12, 0.5), backend=cluster)
+        run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
         worker, ours = await _pid(cluster, "w1"), await _services(cluster)
         engine.end()
-        os.kill(worker, signal.SIGKILL)
         os.kill(ours, signal.SIGKILL)
+        await struck(worker)
+        open_gate(log)
         await engine.up()
         assert await run.result() == results(12)
     assert set(times(log, "ended").values()) == {1}
@@ -199,7 +223,7 @@ async def test_a_cut_cable_of_the_services_is_a_restart(
             await _serving(engine)
             async with _local(engine, own_home) as cluster:
                 run = await fx.start(squares(log, 24, 0.4), backend=cluster)
-                async for _ in two_moments(log):
+                async for _ in two_moments(cluster, log):
                     cable.cut()
                 assert await run.result() == results(24)
                 events = await _events(run)
@@ -220,7 +244,7 @@ async def test_a_cut_cable_of_driver_and_worker_loses_nothing(
             far = Address(cable.url, engine.token)
             async with _local(far, own_home) as cluster:
                 run = await fx.start(squares(log, 24, 0.4), backend=cluster)
-                async for _ in two_moments(log):
+                async for _ in two_moments(cluster, log, lives=0):
                     cable.cut()
                 assert await run.result() == results(24)
     finally:

@@ -1,6 +1,5 @@
 """What commands say of the engine that they found."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -35,22 +34,6 @@ async def client() -> AsyncIterator[Connection]:
     yield connection
     await connection.close()
     await engine.stop()
-
-
-@pytest.fixture
-def unserved(address: Address) -> Address:
-    """The engine once it has no services: those of tests before are a moment behind them."""
-
-    async def wait() -> None:
-        async with (
-            asyncio.timeout(30),
-            fx.connect(address.url, token=address.token) as backend,
-        ):
-            while (await backend.about()).services is not None:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
-    asyncio.run(wait())
-    return address
 
 
 def test_the_doctor_tells_that_services_are_missing(unserved: Address, agentfx: Command) -> None:

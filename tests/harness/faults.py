@@ -37,10 +37,14 @@ async def strike(cluster: fx.Cluster, target: str, number: int = signal.SIGKILL)
     if target == "engine":
         await cluster.kill_engine()
         return None
-    await cluster.joined([target])  # the last kill may be a moment ago
-    pid = await pid_of(cluster, target)
-    os.kill(pid, number)
-    return pid
+    while True:
+        await cluster.joined([target])  # the last kill may be a moment ago
+        pid = await pid_of(cluster, target)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue  # its process has ended, and the engine has not seen its link close yet
+        return pid
 
 
 async def settled(session: Session) -> list[LogEvent]:

@@ -194,18 +194,20 @@ def test_interrupt_stops_watching_and_not_the_agent(kernel: Kernel, folder: Path
 
 
 def test_a_worker_is_killed_in_the_middle_of_a_tool_and_the_cell_shows_the_hand_off(
-    kernel: Kernel,
+    kernel: Kernel, folder: Path
 ) -> None:
-    kernel.run(shop(seconds=2.0))
+    gate = folder / "killed"
+    kernel.run(shop(gate=gate))
     cell = kernel.start("%%ask -o answer\nlook up pears", cell="d")
     panel = kernel.open_panel()
     worker = _until_running(kernel, panel)
     kernel.click(panel, op="kill", id="1", worker=worker)
+    answer = kernel.wait_for_comm("answer")
+    assert answer["ok"], answer
+    gate.touch()  # before, the call could not end
     ran = kernel.collect(cell)
     kernel.run(shop())
     assert kernel.value("answer") == "'It is: 5'"
-    (answer,) = [answer for _, answer in ran.comm("answer")]
-    assert answer["ok"], answer
     shown = last_text(ran)
     assert f"⚡ {worker} → w" in shown
     assert "noticed and queued again in" in shown

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import agentfx as fx
 from tests.holding import held
@@ -20,20 +21,30 @@ def textstats(pytestconfig: pytest.Config) -> Path:
     if node is None or npm is None:
         pytest.skip("node or npm is not installed")
     folder = pytestconfig.cache.mkdir("textstats")
-    for path in (WORKERS / "textstats").iterdir():
-        if path.is_dir() and path.name != "node_modules":
-            shutil.copytree(path, folder / path.name, dirs_exist_ok=True)
-        elif path.is_file():
-            shutil.copy(path, folder / path.name)
-    lock = (folder / "package-lock.json").read_text()
-    installed = folder / "installed-lock.json"
-    if not installed.exists() or installed.read_text() != lock:
-        try:
-            subprocess.run([npm, "ci"], cwd=folder, check=True, capture_output=True, timeout=100)
-        except (subprocess.SubprocessError, OSError) as error:
-            pytest.skip(f"npm ci fails here: {error}")
-        installed.write_text(lock)
+    with FileLock(f"{folder}.lock"):  # processes that test side by side share it
+        _copy(WORKERS / "textstats", folder)
+        lock = (folder / "package-lock.json").read_text()
+        installed = folder / "installed-lock.json"
+        if not installed.exists() or installed.read_text() != lock:
+            try:
+                subprocess.run(
+                    [npm, "ci"], cwd=folder, check=True, capture_output=True, timeout=100
+                )
+            except (subprocess.SubprocessError, OSError) as error:
+                pytest.skip(f"npm ci fails here: {error}")
+            installed.write_text(lock)
     return folder
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """Copy what has changed: a worker of another process may be reading what has not."""
+    for path in source.rglob("*"):
+        there = folder / path.relative_to(source)
+        if "node_modules" in path.parts or not path.is_file():
+            continue
+        if not there.exists() or there.read_bytes() != path.read_bytes():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, there)
 
 
 @pytest.fixture(scope="session")

@@ -87,23 +87,12 @@ async def test_a_durable_job_is_called_again_by_the_worker_that_came_back(
 
 
 async def test_they_end_with_the_supervisor_even_if_that_is_killed(own_home: str) -> None:
-    before = set(_pymaths())
     async with fx.local(workers=0, home=own_home, serve=[str(WORKERS / "pymath")]) as cluster:
-        started = [p for p in _pymaths() if p not in before]
-        assert started
-        assert cluster.found.home is not None
-        found = cluster.found.home.find()
-        assert found is not None
-        psutil.Process(found.pid).kill()
-        await eventually(lambda: not any(map(is_alive, started)))
-
-
-def _pymaths() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if (process.info["cmdline"] or [])[-1:] == ["src/main.py"]
-    ]
+        supervisor = psutil.Process((await cluster.status())["supervisor"])
+        family = supervisor.children(recursive=True)
+        assert [p for p in family if p.cmdline()[-1:] == ["src/main.py"]]
+        supervisor.kill()
+        await eventually(lambda: not any(map(is_alive, family)))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def die(point: str, when: str) -> None:
     try:
         if arm.read_text() != f"{point} {when}":
             return
-        arm.unlink()
+        arm.replace(arm.with_suffix(f".{os.getpid()}"))  # so that its end can be waited for
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
