@@ -14,7 +14,7 @@ from agentfx.harness._status import Status, status_of
 from agentfx.harness._tool import argument_problems, named
 from agentfx.harness._transcript import Transcript, transcript_of
 from agentfx.harness._turn import text_of
-from agentfx.harness._view import table
+from agentfx.harness._view import table, text
 from agentfx.interpreters import run_sync
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Session:
             if event.kind == "assistant":
                 return text_of(event.body["content"])
             if event.kind in _ENDS and event.reacting_to is not None:
-                return f"[{event.kind}: {canonical(dict(event.body))}]"
+                return f"[{event.kind}: {text(event)}]"
         return ""
 
     def log(self) -> "pd.DataFrame":

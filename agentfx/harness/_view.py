@@ -109,9 +109,33 @@ def _error(body: Mapping[str, Any]) -> str:
     return f"{body['class']}: {body.get('message', '')}; {after}"
 
 
+def _approved(body: Mapping[str, Any]) -> str:
+    changed = f", as ({_arguments(body['arguments'])})" if body["edited"] else ""
+    return f"call {body['call']} by {body['by']}{changed}"
+
+
+def _rejected(body: Mapping[str, Any]) -> str:
+    reason = f": {body['reason']}" if body["reason"] else ""
+    return f"call {body['call']} by {body['by']}{reason}"
+
+
+def _refused(body: Mapping[str, Any]) -> str:
+    details = body["details"]
+    return f"by the model: {canonical(dict(details))}" if details else "by the model"
+
+
+def _cancelled(body: Mapping[str, Any]) -> str:
+    closed = f"{len(body['closed'])} calls closed" if body["closed"] else ""
+    return "; ".join(said for said in (body["reason"], closed) if said)
+
+
+def _forked(body: Mapping[str, Any]) -> str:
+    edited = ", with an edit" if body["edited"] else ""
+    return f"of {body['parent']}, after its event {body['at']}{edited}"
+
+
 def _other(body: Mapping[str, Any]) -> str:
-    hidden = ("tools", "rules", "settings")
-    return canonical({name: value for name, value in body.items() if name not in hidden})
+    return canonical(dict(body))
 
 
 _LINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -122,6 +146,14 @@ _LINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "tool_started": lambda body: f"{body['task']}, delivery {body['delivery']}",
     "tool_result": _result,
     "approval_requested": _held,
+    "approved": _approved,
+    "rejected": _rejected,
     "usage": _usage,
     "model_error": _error,
+    "refused": _refused,
+    "limit_reached": lambda body: str(body["limit"]),
+    "step_failed": lambda body: str(body["error"]),
+    "cancelled": _cancelled,
+    "forked": _forked,
+    "cut": lambda body: f"the first {body['from']} messages are no longer sent",
 }
