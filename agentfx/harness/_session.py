@@ -66,30 +66,37 @@ class Session:
             message: What to say.
             key: Said once, however often this is called with it.
         """
+        answer = await self._send(message, key)
+        return int(answer["seqs"][0])
+
+    async def _send(self, message: str, key: str | None = None, **more: Any) -> Any:
         event = {
             "kind": "user_message", "body": {"content": message}, "stimulus": True,
             "key": key or f"say/{token_hex(8)}",
         }  # fmt: skip
-        answer = await self._ask("send", events=[event], writer=self._writer)
-        return int(answer["seqs"][0])
+        return await self._ask("send", events=[event], writer=self._writer, **more)
 
     async def idle(self) -> str:
         """Wait until nothing goes on any more; the last answer's text.
 
         Calls that wait for an approval do not count: they wait for you.
         """
-        while True:
-            found = await self._ask("get", wait_seconds=WATCH_SECONDS, after=self._head)
-            if not found["busy"]:
-                break
+        return await self._idle(await self._ask("get", **self._waiting()))
+
+    def _waiting(self) -> dict[str, Any]:
+        """What asks the services to answer once nothing goes on, and with what is new then."""
+        return {"wait_seconds": WATCH_SECONDS, "after": self._head}
+
+    async def _idle(self, found: Mapping[str, Any]) -> str:
+        while found["busy"]:
+            found = await self._ask("get", **self._waiting())
         if not await self._take(found):
             await self.refresh()
         return self.answer
 
     async def ask(self, message: str) -> str:
         """Say something, and wait for the answer."""
-        await self.send(message)
-        return await self.idle()
+        return await self._idle(await self._send(message, **self._waiting()))
 
     async def approve(self, call: str, arguments: Mapping[str, Any] | None = None) -> bool:
         """Let a held call run, maybe with other arguments; False if it is decided already.

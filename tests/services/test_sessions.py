@@ -224,6 +224,19 @@ async def test_who_waits_for_the_end_looks_again_once_it_may_have_come(
     assert looks == 2
 
 
+async def test_a_message_may_wait_for_its_answer(at: Sessions) -> None:
+    event: Any = {"kind": "user_message", "body": {"content": "hi"}, "stimulus": True, "key": "k"}
+    message: Any = {"writer": "c", "events": [event], "wait_seconds": 5.0, "after": 1}
+    asked = asyncio.ensure_future(at("send", **message))
+    await eventually(lambda: at.jobs.waiting("wake"))
+    assert not asked.done()
+    await at.turn(at.wake())
+    found = await asked
+    assert (found["seqs"], found["busy"]) == ([2], False)
+    assert [event["seq"] for event in found["events"]] == [2, 3]
+    assert await at("send", **message) == found  # its client had lost the link
+
+
 async def test_24_one_wake_makes_one_turn(at: Sessions) -> None:
     await at.say()
     wake = at.wake()

@@ -100,6 +100,8 @@ class Append:
         reserve: Refused if it would exceed the budget.
         book: What a model call did cost.
         after: The answer brings the events after this one.
+        wait_seconds: Of a client's message: wait so long for the session to be idle, and
+            answer as to `GetSession` as well.
     """
 
     session: str
@@ -113,6 +115,7 @@ class Append:
     reserve: Cost | None = None
     book: Cost | None = None
     after: int | None = None
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,11 @@ class SessionService:
         return {"new": new, **_listed(row)}
 
     async def _send(self, message: Append) -> Json:
-        return await self._on(message.session, lambda log: send(log, message))
+        sent = await self._on(message.session, lambda log: send(log, message))
+        if not message.wait_seconds:
+            return sent
+        asked = GetSession(message.session, message.wait_seconds, message.after)
+        return {**sent, **await self._get(asked)}
 
     async def _append(self, message: Append) -> Json:
         return await self._on(message.session, lambda log: append(log, message))
