@@ -168,7 +168,8 @@ class Kit:
             missing = range(wanted - len(there))
             # They belong to the folder, not to this kernel: others go on when it ends.
             spawned = [await engine.spawn(slots=options.slots, owned=False) for _ in missing]
-            await engine.joined(spawned)
+            if spawned:
+                await engine.joined(spawned)
             for path in options.serve:
                 await engine.serve(path)
         return engine

@@ -67,10 +67,15 @@ class RunPanel:
 
     # Out
 
-    async def keep_pushing(self) -> None:
-        """Send what changed, some times a second, until it is cancelled."""
+    async def keep_pushing(self, seconds: float = TICK_SECONDS) -> None:
+        """Send what changed, and now and then a word without news, until it is cancelled.
+
+        Args:
+            seconds: Between two looks at the view; whoever knows when it has something new
+                pushes that at once.
+        """
         clock = self._kit.clock
-        pace = Pace(clock, TICK_SECONDS)
+        pace = Pace(clock, seconds)
         self._view.note(live=True)
         while True:
             pace.begin()
@@ -112,8 +117,10 @@ class RunPanel:
             self.widget.resync(self._snapshot())
         elif operation == "open":
             self._view.open(str(message["path"]), int(message["page"]))
+            self.push()
         elif operation == "close":
             self._view.close(str(message["path"]))
+            self.push()
         elif operation == "at":
             await self._look(str(message.get("viewer")), float(message["at"]))
         elif operation == "live":

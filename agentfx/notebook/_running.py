@@ -28,6 +28,7 @@ from agentfx.notebook._screen import Screen
 from agentfx.notebook._view import View
 from agentfx.notebook._watch import (
     PACE_SECONDS,
+    POLL_SECONDS,
     Following,
     Pace,
     keep_looking,
@@ -197,9 +198,11 @@ class Runner:
         following = Following(engine, view, Pace(kit.clock, PACE_SECONDS), panel.push)
         tasks = [
             asyncio.ensure_future(work)
-            for work in (following.follow(), panel.keep_pushing(), self._keep_writing(watched))
-        ]
-        looking = asyncio.ensure_future(keep_looking(engine, view, kit.clock))
+            for work in (
+                following.follow(), panel.keep_pushing(POLL_SECONDS), self._keep_writing(watched)
+            )
+        ]  # fmt: skip
+        looking = asyncio.ensure_future(keep_looking(engine, view, kit.clock, panel.push))
         notice: str | None = None
         try:
             ended = asyncio.wrap_future(driven.exit)

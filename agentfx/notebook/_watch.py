@@ -125,11 +125,12 @@ async def look_around(engine: Engine, view: View) -> None:
         view.waiting(no_worker_can=seen["waiting"])
 
 
-async def keep_looking(engine: Engine, view: View, clock: Clock) -> None:
-    """Look around for as long as somebody watches."""
+async def keep_looking(engine: Engine, view: View, clock: Clock, told: Callable[[], None]) -> None:
+    """Look around for as long as somebody watches; call `told` after each look."""
     while True:
         with suppress(BackendError):  # the engine is away: the next look may find it again
             await look_around(engine, view)
+            told()
         await clock.sleep(IDLE_POLL_SECONDS if view.is_over else POLL_SECONDS)
 
 
