@@ -16,7 +16,7 @@ from tests.waiting import eventually
 Frame: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Any, Frame], Awaitable[Any]]
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 class Client:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from agentfx.cluster._port import free_port
 from tests.engine.client import Client, Frame
 from tests.waiting import eventually
 
@@ -25,25 +26,30 @@ class Mortal:
     """A process that is killed and started again on the same store and port."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, 0
+        self._folder, self._held = folder, free_port(None)
         self._process: Process | None = None
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self._port}"
+        return f"ws://127.0.0.1:{self._held.number}"
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, str(SCRIPT), str(self._folder), str(self._port), stdout=PIPE
+            sys.executable, str(SCRIPT), str(self._folder), str(self._held.number), stdout=PIPE
         )
         assert self._process.stdout is not None
-        self._port = int(await self._process.stdout.readline())
+        assert int(await self._process.stdout.readline()) == self._held.number
 
     async def kill(self) -> None:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+    async def close(self) -> None:
+        """Kill it for good."""
+        await self.kill()
+        self._held.close()
 
 
 @asynccontextmanager
@@ -53,7 +59,7 @@ async def mortal(folder: Path) -> AsyncGenerator[Mortal, None]:
     try:
         yield engine
     finally:
-        await engine.kill()
+        await engine.close()
 
 
 async def reconnected(engine: Mortal) -> Client:

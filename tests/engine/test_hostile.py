@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from agentfx.engine import Engine, _link, _socket
-from tests.engine.client import Client, Frame, connected
+from tests.engine.client import DEADLINE, Client, Frame, connected
 from tests.engine.conftest import Serving
 from tests.waiting import eventually
 
@@ -55,7 +55,7 @@ class Raw:
     async def ended(self) -> bytes:
         """Whatever comes until the engine has ended the connection."""
         got = bytearray()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             try:
                 while piece := await self.reader.read(1 << 16):
                     got += piece
@@ -267,7 +267,7 @@ async def test_half_open_handshakes_do_not_keep_the_engine(serving: Serving) -> 
     async with serving() as engine, raw(engine) as silent, raw(engine) as slow:
         slow.writer.write(b"GET / HTTP/1.1\r\n")
         await asyncio.sleep(0)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(_socket.HANDSHAKE_SECONDS / 2):
             await engine.stop()
         await silent.ended()
 
