@@ -161,7 +161,11 @@ class Kit:
         assert self._held is not None  # noqa: S101 - opened before
         engine = self._held.engine
         if isinstance(engine, Cluster):
-            there = [row for row in await engine.workers() if row["state"] != "draining"]
+            kept = await engine.processes()  # one that is away starts again, or was killed here
+            there = [
+                row for row in await engine.workers()
+                if row["state"] != "draining" and (row["state"] != "away" or row["label"] in kept)
+            ]  # fmt: skip
             wanted = options.workers
             if wanted is None:
                 wanted = len(there) or DEFAULT_WORKERS
@@ -192,7 +196,8 @@ class Kit:
                     raise
                 opened.set_exception(error)
             finally:
-                self._held = None
+                if self._held is not None and self._held.task is task:
+                    self._held = None  # else it was left, and another one may be held by now
 
         task = asyncio.ensure_future(keep())
         self._held = _Held(await opened, leave, task)
