@@ -11,6 +11,9 @@ import re
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from agentfx._clock import Clock
@@ -82,11 +85,10 @@ class Connection:
         self._client = client
         self._loop: asyncio.AbstractEventLoop = client._loop
         self._open = True
-        self._losses = 0
         self._closed = False
         self._served: dict[str, Any] = {}
-        self._calls: set[Future[Any] | asyncio.Future[Any]] = set()
-        self._voided: set[Future[Any] | asyncio.Future[Any]] = set()
+        self._calls: set[asyncio.Task[Json]] = set()
+        self._sends: set[asyncio.Task[Json]] = set()
         self._listeners: list[Callable[[bool], None]] = []
         self._beating: list[Future[None]] = []
         self._unsubscribe = client.add_connection_state_listener(self._state_changed)
@@ -249,11 +251,10 @@ class Connection:
             "payload": data,
             "timeout_ms": int(timeout_seconds * 1000),
         }
-        losses = self._losses
-        future = self._hand_over(request) if self._open else None
-        if future is None:
+        call = _Call(request, asyncio.get_running_loop().create_future())
+        if not self._hand_over(self._begin, call):
             raise LinkLostError(f"no link to {self.url}")
-        return await self._answered(future, asyncio.wrap_future(future), losses)
+        return await self._answered(call)
 
     async def call_within(
         self, function_id: str, data: Json, *, namespace: str | None = None, metadata: Json = None
@@ -264,8 +265,6 @@ class Connection:
             CallError: It answered with an error.
             LinkLostError: The link closed meanwhile.
         """
-        if not self._open:
-            raise LinkLostError(f"no link to {self.url}")
         request = {
             "function_id": function_id,
             "payload": data,
@@ -273,29 +272,42 @@ class Connection:
             "metadata": metadata,
             "namespace": namespace,
         }
-        future = self._loop.create_task(self._trigger(request))
-        return await self._answered(future, future, self._losses)
+        call = _Call(request, self._loop.create_future())
+        self._begin(call)
+        return await self._answered(call)
 
-    async def _answered(
-        self,
-        future: "Future[Any] | asyncio.Future[Any]",
-        answer: "asyncio.Future[Any]",
-        losses: int,
-    ) -> Json:
-        self._calls.add(future)
-        cancelled = _cancellations()
-        if self._losses != losses:  # the link closed before we were among the calls
-            self._voided.add(future)
-            future.cancel()
+    async def _answered(self, call: "_Call") -> Json:
         try:
-            return await answer
+            return await call.answer
         except asyncio.CancelledError:
-            if future in self._voided and _cancellations() == cancelled:
-                raise LinkLostError(f"the link to {self.url} closed during a call") from None
+            self._hand_over(call.cancel)
             raise
-        finally:
-            self._calls.discard(future)
-            self._voided.discard(future)
+
+    def _begin(self, call: "_Call") -> None:
+        if not self._open or self._closed:
+            self._settle(call, None, LinkLostError(f"no link to {self.url}"))
+            return
+        call.task = self._loop.create_task(self._trigger(call.request))
+        self._calls.add(call.task)
+        call.task.add_done_callback(partial(self._ended, call))
+
+    def _ended(self, call: "_Call", task: asyncio.Task[Json]) -> None:
+        self._calls.discard(task)
+        if task.cancelled():  # by the end of the link, or by who calls, who no longer listens
+            error = LinkLostError(f"the link to {self.url} closed during a call")
+            self._settle(call, None, error)
+        elif (failure := task.exception()) is not None:
+            self._settle(call, None, failure)
+        else:
+            self._settle(call, task.result(), None)
+
+    def _settle(self, call: "_Call", value: Json, error: BaseException | None) -> None:
+        loop = call.answer.get_loop()
+        if loop is self._loop:
+            call.settle(value, error)
+            return
+        with suppress(RuntimeError):  # that loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(call.settle, value, error)
 
     def send(
         self,
@@ -313,18 +325,27 @@ class Connection:
             "metadata": metadata,
             "namespace": namespace,
         }
-        self._hand_over(request)
+        self._hand_over(self._send, request)
 
-    def _hand_over(self, request: dict[str, Any]) -> "Future[Json] | None":
-        """Have the SDK's loop make a call; None when this connection is closed for good."""
+    def _send(self, request: dict[str, Any]) -> None:
+        sending = self._loop.create_task(self._trigger(request))
+        self._sends.add(sending)
+        sending.add_done_callback(self._sent)
+
+    def _sent(self, sending: asyncio.Task[Json]) -> None:
+        self._sends.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # nobody waits for it
+
+    def _hand_over(self, callback: Callable[..., None], *arguments: Any) -> bool:
+        """Have the SDK's loop call something; False when this connection is closed for good."""
         if self._closed:
-            return None
-        work = self._trigger(request)
+            return False
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:  # it has ended in this moment
-            work.close()
-            return None
+            return False
+        return True
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run a coroutine on the SDK's loop."""
@@ -366,16 +387,14 @@ class Connection:
             return
         self._open = is_open
         if not is_open:
-            self._losses += 1  # first: a call that is not among ours yet looks at it
             self._void_calls()
         for listener in list(self._listeners):
             listener(is_open)
 
     def _void_calls(self) -> None:
         """The SDK would let them wait for their timeout; the answers cannot come any more."""
-        for future in list(self._calls):
-            self._voided.add(future)
-            future.cancel()
+        for task in list(self._calls):
+            task.cancel()
 
     @property
     def is_closed(self) -> bool:
@@ -403,10 +422,32 @@ class Connection:
             self._loop.close()
 
 
-def _cancellations() -> int:
-    """How often whoever runs now was cancelled: that goes before a link that closed as well."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+@dataclass(eq=False, slots=True)
+class _Call:
+    """A call: made by a task of the SDK's loop, waited for on the loop of whoever calls.
+
+    Attributes:
+        answer: For who calls; of their loop.
+        task: Makes it, once the SDK's loop has taken it.
+    """
+
+    request: dict[str, Any]
+    answer: asyncio.Future[Json]
+    task: asyncio.Task[Json] | None = None
+
+    def cancel(self) -> None:
+        """Who called does not wait any more; on the SDK's loop."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def settle(self, value: Json, error: BaseException | None) -> None:
+        """Hand over how it ended; on the loop of who calls."""
+        if self.answer.done():
+            return
+        if error is None:
+            self.answer.set_result(value)
+        else:
+            self.answer.set_exception(error)
 
 
 async def _end_what_is_left() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -62,11 +62,11 @@ async def test_a_call_whose_link_closes_as_it_is_handed_over_hears_so(
     hand_over, lost = connection._hand_over, threading.Event()
     connection.on_change(lambda is_open: None if is_open else lost.set())
 
-    def and_lose(request: dict[str, Any]) -> "Future[Any] | None":
-        call = hand_over(request)
+    def and_lose(callback: Callable[..., None], *arguments: Any) -> bool:
+        handed = hand_over(callback, *arguments)
         connection.call_soon(connection._client._ws.transport.abort)
         assert lost.wait(DEADLINE_SECONDS)
-        return call
+        return handed
 
     monkeypatch.setattr(connection, "_hand_over", and_lose)
     try:
@@ -78,7 +78,9 @@ async def test_a_call_whose_link_closes_as_it_is_handed_over_hears_so(
         await engine.stop()
 
 
-async def test_a_call_that_is_cancelled_as_its_link_closes_is_cancelled() -> None:
+async def test_a_call_that_is_cancelled_as_its_link_closes_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     engine = Engine(token="secret")  # noqa: S106
     await engine.start()
     connection = await Connection.connect(engine.url, "secret", "caller")
@@ -87,9 +89,17 @@ async def test_a_call_that_is_cancelled_as_its_link_closes_is_cancelled() -> Non
     try:
         calling = asyncio.ensure_future(connection.call("tests::silent", {}))
         await eventually(lambda: connection._calls)
-        connection._void_calls()  # as when the link closes
-        await asyncio.sleep(0)
-        calling.cancel()
+        settle, settled = connection._settle, threading.Event()
+
+        def and_say(call: Any, value: Any, error: BaseException | None) -> None:
+            settle(call, value, error)
+            settled.set()
+
+        monkeypatch.setattr(connection, "_settle", and_say)
+        connection.call_soon(connection._void_calls)  # as when the link closes
+        assert settled.wait(DEADLINE_SECONDS)
+        # Our loop hears first that the link is lost, but who calls has not gone on yet.
+        asyncio.get_running_loop().call_soon(calling.cancel)
         with pytest.raises(asyncio.CancelledError):
             await calling
     finally:
