@@ -74,6 +74,7 @@ class Tree:
         self._hidden = 0
         self._fan_outs: dict[str, Node] = {}
         self._planned: list[Node] = []
+        self._pauses: list[Node] = []
         self._goes_on = False
 
     # Events
@@ -282,6 +283,8 @@ class Tree:
             self._fan_outs[step.path] = node
         elif node.is_leaf:
             self._planned.append(node)
+            if node.waits:
+                self._pauses.append(node)
 
     def _add(self, path: str, kind: Kind) -> Node:
         parent, last = self._parent(path), path.rpartition("/")[2]
@@ -391,8 +394,8 @@ class Tree:
 
     def _begin_pauses(self) -> None:
         """Pauses begin when the step before has ended: of that no event tells."""
-        for node in self._planned:
-            if not node.waits or node.begun or node.parent is None:
+        for node in self._pauses:
+            if node.begun or node.parent is None:
                 continue
             scope, before = node.parent, None
             if node.rank:
