@@ -8,7 +8,9 @@ import pytest
 
 from agentfx.services._host import Binding
 from agentfx.services._store import StorageFullError, Transaction
+from agentfx.services.sessions._service import SWEEP_SECONDS
 from tests.services.kit import Recorder, Services, failures, services
+from tests.services.sessions_kit import sessions
 from tests.waiting import eventually
 
 BIG = "x" * 200_000
@@ -128,3 +130,20 @@ async def test_a_subscription_waits_for_room(kit: Services) -> None:
     await kit.limit_pages(None)
     kit.clock.advance(1.1)
     await eventually(lambda: work.calls == ["early"])
+
+
+async def test_a_sweep_that_finds_no_room_is_not_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[float] = []
+    async with sessions(tmp_path) as at:
+
+        async def full() -> None:
+            swept.append(at.clock.wall())
+            raise StorageFullError("the disk is full")
+
+        monkeypatch.setattr(at.service, "sweep", full)
+        for count in (1, 2):
+            await at.jobs.store.write(lambda t: None)  # so that the sweeper sleeps
+            at.clock.advance(SWEEP_SECONDS)
+            await eventually(lambda count=count: len(swept) == count)  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """The session service: registers `agentfx::session::*`, and wakes what has something new."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from agentfx.jobs import Result
 from agentfx.services._host import FunctionError, Handler
 from agentfx.services._run_rows import RunRow
 from agentfx.services._session_rows import SessionRow
-from agentfx.services._store import Store, Transaction
+from agentfx.services._store import StorageFullError, Store, Transaction
 from agentfx.services._tasks import Tasks
 from agentfx.services.dispatch import Jobs, parse
 from agentfx.services.sessions._deltas import Live
@@ -247,7 +248,8 @@ class SessionService:
     async def _sweep_slowly(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_SECONDS)
-            await self.sweep()
+            with suppress(StorageFullError):  # the next time there may be room
+                await self.sweep()
 
     async def sweep(self) -> None:
         """Wake sessions that were forgotten, and close calls that are overdue.
