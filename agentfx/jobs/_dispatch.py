@@ -95,7 +95,10 @@ class Dispatch:
             return actions  # the worker keeps the outcome for whoever sends the job again
         job = self.jobs.get(job_id)
         if job is not None and delivery_of(start) > job.voided:
-            actions += self.done(start, job_id)
+            del self.jobs[job_id]
+            self._withdraw(job)
+            job.starts.pop(start, None)
+            self._stop_all(job, actions)
         worker = self.workers.get(worker_id)
         if worker is not None:
             if worker.starts.pop(start, None) is not None:
@@ -104,14 +107,12 @@ class Dispatch:
         return actions
 
     def done(self, start: str, job_id: str) -> list[Action]:
-        """A job has its end on record; the start that came to it has its slot until `ended`."""
-        actions: list[Action] = []
-        job = self.jobs.pop(job_id, None)
-        if job is not None:
-            self._withdraw(job)
-            job.starts.pop(start, None)
-            self._stop_all(job, actions)
-        return actions
+        """A job has its end on record before its worker says so: as if it had."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return []
+        started = job.starts.get(start)
+        return self.ended(started.worker if started is not None else "", start, job_id)
 
     def cancel(self, job_ids: Iterable[str]) -> list[Action]:
         """Drop jobs; what runs is asked to stop."""

@@ -74,11 +74,11 @@ def test_an_outcome_that_is_not_confirmed_yet_takes_no_slot() -> None:
     assert Unclaimed("a") in made.pong("w1", [("a/1", "a"), ("b/1", "b")], 3.0)
 
 
-def test_a_job_that_is_done_before_its_worker_says_so_has_its_slot_until_then() -> None:
+def test_a_job_that_is_done_before_its_worker_says_so_takes_no_slot() -> None:
     made, _ = dispatch([a_job("a"), a_job("b")])
-    assert made.done("a/1", "a") == []
-    assert made.pong("w1", [("a/1", "a")], 1.0) == []
-    assert started(made.ended("w1", "a/1", "a")) == ["b/1"]
+    assert started(made.done("a/1", "a")) == ["b/1"]
+    assert made.pong("w1", [("a/1", "a"), ("b/1", "b")], 1.0) == []
+    assert made.ended("w1", "a/1", "a") == []
 
 
 def test_of_a_job_that_is_done_before_its_worker_says_so_other_starts_are_stopped() -> None:

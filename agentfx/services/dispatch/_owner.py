@@ -64,7 +64,7 @@ class Jobs(Protocol):
         ...
 
     def done(self, starts: Sequence[str]) -> None:
-        """Their jobs are on record as done; each keeps its slot until its worker says so."""
+        """Their jobs are on record as done, before their workers say so."""
         ...
 
     def write(self, operation: Callable[[Transaction], T]) -> Awaitable[T]:

@@ -21,7 +21,7 @@ EVENT_BYTES = 4 * 1024 * 1024
 STEP_DONE = '{"ok":"\\"turn\\""}'
 """The outcome of a wake job whose turn is on record, as its worker would have said it."""
 NEWS_EVENTS, NEWS_BYTES = 12, 16 * 1024
-"""How much of the end of a log goes with its wake job at most."""
+"""How much of the end of a log goes with its wake job: a few turns, for a worker that had them."""
 
 
 @dataclass(slots=True)
@@ -288,8 +288,8 @@ class Log:
         self.wake()
 
     def _news(self) -> Json:
-        """What is new since the wake before, for the worker that made that step."""
-        after = max(self.row.head - NEWS_EVENTS, self.row.wake_head)
+        """The end of the log, for a worker that has what comes before it."""
+        after = max(self.row.head - NEWS_EVENTS, 0)
         rows = self.t.sessions.events(self.row.no, max(after - 1, 0), 1 << 20, NEWS_BYTES)
         if not rows or rows[-1].seq != self.row.head:
             return None
