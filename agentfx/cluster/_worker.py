@@ -123,13 +123,16 @@ class _Worker:
         return None
 
     def _take(self, message: Json, starts: list[Json]) -> None:
-        for start in unpacked(message, "confirm"):
-            self._executor.confirm(start)
-        for start in unpacked(message, "stop"):
-            self._executor.stop(start)
-        for item in starts:
-            self._executor.start(item)
-            self._arrived.pop(item["start"], None)
+        try:
+            for start in unpacked(message, "confirm"):
+                self._executor.confirm(start)
+            for start in unpacked(message, "stop"):
+                self._executor.stop(start)
+            for item in starts:
+                self._executor.start(item)
+        finally:  # what was not taken is missing at the next ping, and is sent again
+            for item in starts:
+                self._arrived.pop(item["start"], None)
 
     def _link_changed(self, is_open: bool) -> None:
         if is_open:
