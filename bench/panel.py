@@ -26,7 +26,8 @@ Cost: TypeAlias = tuple[float, float]
 """Seconds, and seconds of CPU time."""
 
 CLICKS = 7
-ROUNDS = 11
+ROUNDS = 21
+"""So many that their medians tell 2 % from 7: two runs of the same program differ by 10 %."""
 JOBS = 1_000
 RATE_JOBS = 5_000
 """So many that it is their rate that counts, not what begins and ends a run."""

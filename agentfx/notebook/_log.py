@@ -9,7 +9,8 @@ from agentfx.notebook._words import millis
 
 KEPT_EVENTS = 300
 READ_EVENTS = 100
-"""So many are on show while more happens between two looks than anybody could read."""
+QUICK_SECONDS = 0.2
+"""Where so many events happen in less time, only they are on show: nobody could read more."""
 KEPT_OUTPUT = 200
 TEXT_CHARACTERS = 4_000
 # Colours and cursor moves of terminals, then every other control character but new line and tab,
@@ -72,11 +73,17 @@ class Log:
             tables: To change.
             still: Nothing more will happen for now.
         """
-        is_quick = self._new > READ_EVENTS and not still
         if self._new or still:
-            self._show(tables, "log", self._events, READ_EVENTS if is_quick else KEPT_EVENTS)
+            most = READ_EVENTS if self._is_quick() and not still else KEPT_EVENTS
+            self._show(tables, "log", self._events, most)
             self._show(tables, "output", self._output, KEPT_OUTPUT)
         self._new = 0
+
+    def _is_quick(self) -> bool:
+        events = self._events
+        if self._new <= READ_EVENTS or len(events) < READ_EVENTS:
+            return False
+        return events[-1][0].at - events[-READ_EVENTS][0].at < QUICK_SECONDS
 
     def _show(self, tables: Tables, name: str, told: deque[tuple[Told, float]], most: int) -> None:
         shown = self._shown[name]

@@ -20,8 +20,8 @@ DETAIL = 240
 """About so many finished bars are on show one by one; older ones are drawn as blocks."""
 LEAST_DETAIL = 4
 """Of a lane."""
-SEEN = 40
-"""Where more bars end between two looks, fewer are on show: nobody could tell them apart."""
+CROWD, CROWD_SECONDS = 40, 0.05
+"""Where so many bars end in less time, fewer are on show: nobody could tell them apart."""
 BLOCK_JOBS = 60
 
 _ENDS: dict[str, BarState] = {
@@ -293,7 +293,7 @@ class Timeline:
                 lanes.append(lane)
             bar.lane, lane.last = lane, bar
         number = max(sum(map(len, self._lanes.values())), 1)
-        most = max(DETAIL // number // (1 + len(self._ended) // SEEN), LEAST_DETAIL)
+        most = max(DETAIL // number // self._crowd(), LEAST_DETAIL)
         for bar in self._ended:
             lane = bar.lane
             if lane is not None:
@@ -301,6 +301,13 @@ class Timeline:
                 while len(lane.plain) > most:
                     self._fold(lane, lane.plain.popleft())
         self._unplaced, self._ended = [], []
+
+    def _crowd(self) -> int:
+        """How many times too many bars ended together for each to be seen."""
+        ended = [bar.end or 0.0 for bar in self._ended[-CROWD:]]
+        if len(ended) < CROWD:
+            return 1
+        return 1 + int(CROWD_SECONDS / max(ended[-1] - ended[0], 1e-3))
 
     def _fold(self, lane: _Lane, bar: Bar) -> None:
         """Draw a bar as part of a block."""
