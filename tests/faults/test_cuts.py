@@ -97,6 +97,8 @@ async def test_a_worker_on_a_silent_wire_loses_its_jobs_to_others(
 async def test_a_paused_engine_that_goes_on_has_lost_nobody(own_home: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=2, home=own_home) as cluster:
+        # Both load the code first: one that is late would keep the engine paused for too long.
+        await fx.run_dist(squares(tmp_path / "first", 8, 0.0), backend=cluster)
         run = await fx.start(squares(log, 16, 0.5), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
         engine = (await cluster.status())["engine"]
