@@ -12,7 +12,7 @@ from agentfx._clock import Clock
 from agentfx.algebra import AnyTask, Reason, TaskContext, TaskError, Wire, encode_err
 from agentfx.cluster._bundle import BundleError
 from agentfx.cluster._output import printing_job
-from agentfx.interpreters import execute, thread_started
+from agentfx.interpreters import execute, outcome_recorded, thread_started
 from agentfx.jobs import Abort, Holding, Order, Run, Tell
 from agentfx.wire import Json
 
@@ -32,6 +32,7 @@ class _Work:
         message: As the services sent it, of the first start.
         thread: Runs its function, if it is a sync one.
         outcome: For the services, without the start.
+        is_recorded: They have it on record, and need not be told.
     """
 
     message: Json
@@ -39,6 +40,7 @@ class _Work:
     thread: threading.Thread | None = None
     outcome: Json = None
     ended_at: float = 0.0
+    is_recorded: bool = False
 
 
 class Executor:
@@ -125,7 +127,11 @@ class Executor:
             work.outcome, work.ended_at = _for_services(job, wire, ms), self._clock.monotonic()
         except asyncio.CancelledError:
             pass  # by `Abort`, or because the worker ends
-        self._obey(self._holding.ended(job))
+        for order in self._holding.ended(job):
+            if work.is_recorded and isinstance(order, Tell):
+                self._holding.confirm(job, order.start)
+            else:
+                self._obey([order])
         self._clean(job)
         if work.thread is None or not work.thread.is_alive():
             self._free()
@@ -180,7 +186,11 @@ class Executor:
         def started(thread: threading.Thread) -> None:
             work.thread = thread
 
+        def recorded() -> None:
+            work.is_recorded = True
+
         printing_job.set(message["id"])
+        outcome_recorded.set(recorded)
         thread_started.set(started)
         try:
             return await execute(task, message["input"], context)

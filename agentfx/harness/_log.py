@@ -8,7 +8,7 @@ from typing import Any
 from agentfx._clock import Clock
 from agentfx.harness._event import LogEvent, event_of
 from agentfx.harness._transcript import Transcript
-from agentfx.interpreters import Ask
+from agentfx.interpreters import Ask, outcome_recorded
 
 KEPT_TRANSCRIPTS = 256
 _kept: OrderedDict[str, Transcript] = OrderedDict()
@@ -118,6 +118,8 @@ class StepLog:
         """
         ms = round((self._clock.monotonic() - self._begun) * 1000, 3)
         await self.append(events, **more, ends_wake={"delivery": self._delivery, "ms": ms})
+        if (recorded := outcome_recorded.get()) is not None:
+            recorded()
 
     async def end(self, kind: str, body: Mapping[str, Any], upto: int) -> str:
         """End the turn with an event that says why; its kind."""

@@ -25,6 +25,7 @@ from agentfx.interpreters._caller import caller_loop as caller_loop
 from agentfx.interpreters._defect import said_by_us as said_by_us
 from agentfx.interpreters._defect import without_own_frames as without_own_frames
 from agentfx.interpreters._execute import execute as execute
+from agentfx.interpreters._execute import outcome_recorded as outcome_recorded
 from agentfx.interpreters._execute import thread_started as thread_started
 from agentfx.interpreters._journal import NonDeterminismError as NonDeterminismError
 from agentfx.interpreters._memory import run_memory as run_memory

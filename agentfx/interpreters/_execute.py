@@ -29,6 +29,10 @@ thread_started: contextvars.ContextVar[Callable[[threading.Thread], None] | None
     contextvars.ContextVar("agentfx_thread_started", default=None)
 )
 """Told of the thread that runs a sync task: nobody can stop it, so its slot stays taken."""
+outcome_recorded: contextvars.ContextVar[Callable[[], None] | None] = contextvars.ContextVar(
+    "agentfx_outcome_recorded", default=None
+)
+"""Told by a task that has its outcome on record already: nobody has to report it."""
 
 
 async def execute(task: AnyTask, text: str, context: TaskContext) -> Wire:
