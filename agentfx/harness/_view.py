@@ -111,12 +111,12 @@ def _error(body: Mapping[str, Any]) -> str:
 
 def _approved(body: Mapping[str, Any]) -> str:
     changed = f", as ({_arguments(body['arguments'])})" if body["edited"] else ""
-    return f"call {body['call']} by {body['by']}{changed}"
+    return f"call {body['call']}{changed}"
 
 
 def _rejected(body: Mapping[str, Any]) -> str:
     reason = f": {body['reason']}" if body["reason"] else ""
-    return f"call {body['call']} by {body['by']}{reason}"
+    return f"call {body['call']}{reason}"
 
 
 def _refused(body: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ SCRIPTS = Path(__file__).parent / "sdk"
 SESAME = "secret"
 OLDEST = "0.24.5"
 NODE = "iii-sdk@>=0.22.1 <0.26"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 
 def _install(command: list[str], folder: Path, proof: str) -> Path:

@@ -10,11 +10,11 @@ from agentfx.harness._view import text
 
 LINES: list[tuple[str, Mapping[str, Any], str]] = [
     ("approved", {"call": "1.0", "by": "ana", "edited": False, "arguments": None},
-     "call 1.0 by ana"),
+     "call 1.0"),
     ("approved", {"call": "1.0", "by": "ana", "edited": True, "arguments": {"amount": 7}},
-     "call 1.0 by ana, as (amount=7)"),
-    ("rejected", {"call": "1.0", "by": "ana", "reason": "too dear"}, "call 1.0 by ana: too dear"),
-    ("rejected", {"call": "1.0", "by": "ana", "reason": ""}, "call 1.0 by ana"),
+     "call 1.0, as (amount=7)"),
+    ("rejected", {"call": "1.0", "by": "ana", "reason": "too dear"}, "call 1.0: too dear"),
+    ("rejected", {"call": "1.0", "by": "ana", "reason": ""}, "call 1.0"),
     ("refused", {"details": None, "content": []}, "by the model"),
     ("refused", {"details": {"type": "policy"}, "content": []}, 'by the model: {"type":"policy"}'),
     ("limit_reached", {"limit": "steps: 3 model calls after one message"},

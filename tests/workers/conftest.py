@@ -12,6 +12,15 @@ import agentfx as fx
 from tests.holding import held
 
 WORKERS = Path(__file__).parents[2] / "workers"
+INSTALL_SECONDS = 100.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first waits for npm, or for another process that has begun with it."""
+    for item in items:
+        names: list[str] = getattr(item, "fixturenames", [])
+        if "textstats" in names and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(60 + 2 * INSTALL_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +37,9 @@ def textstats(pytestconfig: pytest.Config) -> Path:
         if not installed.exists() or installed.read_text() != lock:
             try:
                 subprocess.run(
-                    [npm, "ci"], cwd=folder, check=True, capture_output=True, timeout=100
-                )
+                    [npm, "ci"], cwd=folder, check=True, capture_output=True,
+                    timeout=INSTALL_SECONDS,
+                )  # fmt: skip
             except (subprocess.SubprocessError, OSError) as error:
                 pytest.skip(f"npm ci fails here: {error}")
             installed.write_text(lock)
