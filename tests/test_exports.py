@@ -57,8 +57,8 @@ EXPORTS: dict[str, list[str]] = {
         "RunCancelledError", "RunDriver", "RunEnd", "RunEndedError", "RunInsideTaskError",
         "RunPage", "RunRequest", "RunState", "ServiceError", "SettledJob", "Stubs",
         "SupersededError", "TooManyStepsError", "ValueNotStorableError", "admit",
-        "asking", "caller_loop", "dumps", "execute", "is_importable", "let_ask", "run_events",
-        "run_memory", "run_memory_sync", "run_sync", "said_by_us",
+        "asking", "caller_loop", "dumps", "execute", "is_importable", "let_ask",
+        "outcome_recorded", "run_events", "run_memory", "run_memory_sync", "run_sync", "said_by_us",
         "step_key", "thread_started", "without_own_frames",
     ],
     "agentfx.testing": [
