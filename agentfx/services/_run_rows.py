@@ -216,6 +216,10 @@ class JobRows(Protocol):
         """Those ids that a job has."""
         ...
 
+    def is_over(self, job: str) -> bool:
+        """Whether a job has its end on record: an outcome, or that it was cancelled."""
+        ...
+
     def started(self, job: str, delivery: int, worker: str, *, alone: bool) -> None:
         """Note a hand-over: who holds the job now, and whether it has that worker to itself."""
         ...

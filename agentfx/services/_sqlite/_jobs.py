@@ -69,6 +69,11 @@ class SqliteJobs:
         """See `JobRows.known`."""
         return {row[0] for row in self._by_ids("SELECT id FROM jobs WHERE id", ids)}
 
+    def is_over(self, job: str) -> bool:
+        """See `JobRows.is_over`."""
+        ended = "SELECT 1 FROM jobs WHERE state != 'open' AND id = ?"
+        return self.connection.execute(ended, (job,)).fetchone() is not None
+
     def started(self, job: str, delivery: int, worker: str, *, alone: bool) -> None:
         """See `JobRows.started`."""
         self.connection.execute(

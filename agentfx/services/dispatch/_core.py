@@ -305,9 +305,10 @@ class Core:
 
     async def _look_up(self, job_id: str) -> None:
         """Let a worker drop what has its end on record, and calls whose callers are gone."""
-        # Among the writes: the job's own row may be one that is still to come.
-        recorded = await self.durably(lambda t: t.jobs.known([job_id]))
-        if recorded or job_id.startswith(CALL):
+        # Among the writes: the job's own row may be one that is still to come. One that is open
+        # there is about to be claimed: it has just been sent again.
+        over = await self.durably(lambda t: t.jobs.is_over(job_id))
+        if over or job_id.startswith(CALL):
             self.apply(self.dispatch.settled(job_id))
 
     def _stop(self, action: Stop) -> None:

@@ -2,6 +2,7 @@
 
 from tests.services.dispatch.kit import (
     DONE,
+    TASK,
     Kit,
     Worker,
     block_writer,
@@ -69,6 +70,19 @@ async def test_a_link_that_comes_back_loses_nothing(kit: Kit) -> None:
     assert await driver.settled() == {job().id: DONE}
     assert two.given == []
     assert "job_lost" not in await kit.kinds()
+
+
+async def test_what_a_worker_holds_is_not_dropped_while_its_job_is_sent_again(kit: Kit) -> None:
+    """The services ended before the job was on record; its driver and its worker are back."""
+    driver, one = kit.driver(), Worker(kit, "w1", 4, (TASK,))
+    await driver.open()
+    ((run_no,),) = await kit.rows("SELECT no FROM runs")
+    # On record, and a moment before whoever sent it again takes it up.
+    await kit.store.write(lambda t: t.jobs.add(run_no, [job()]))
+    one.running[start_of(job())] = {"id": job().id}
+    await one.hello()
+    await kit.still()
+    assert (one.stopped, list(one.running)) == ([], [start_of(job())])
 
 
 async def test_a_job_whose_record_is_still_to_come_keeps_no_slot(kit: Kit) -> None:
