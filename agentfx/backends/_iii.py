@@ -33,7 +33,7 @@ from agentfx.interpreters import (
     SupersededError,
 )
 from agentfx.jobs import Job
-from agentfx.wire import Json, failure_in, packed, unpacked
+from agentfx.wire import ABSENT, Json, failure_in, packed, unpacked
 
 BEAT_SECONDS = 1.0
 UNKNOWN_TASK_SECONDS = 2.0
@@ -191,7 +191,7 @@ class IiiBackend:
                 self._answered = True
                 return answer
             except CallError as error:
-                if error.code not in ("function_not_found", "invocation_stopped"):
+                if error.code not in ABSENT:
                     raise _error(error.code, error.message) from None
                 missing = error.code == "function_not_found"
             except LinkLostError:

@@ -22,13 +22,12 @@ from agentfx.services import (
     TriggerProvider,
     WorkerChange,
 )
-from agentfx.wire import NULL, Json, is_object
+from agentfx.wire import ABSENT, NULL, Json, is_object
 
 CALLER = "_caller_worker_id"
 """Key that engines put into the payload of every call that a connection makes."""
 _OURS = "agentfx::"
 _WORKERS, _FUNCTIONS = "engine::workers-available", "engine::functions-available"
-GONE = ("function_not_found", "invocation_stopped")
 LOOKS_SECONDS = (0.1, 0.5, 2.0)
 """When to look what a new worker has registered: the engine's own trigger is up to 5 s late."""
 
@@ -193,7 +192,7 @@ class ConnectedHost:
                 function_id, data, namespace=_named(namespace), metadata=metadata
             )
         except CallError as error:
-            if error.code in GONE:
+            if error.code in ABSENT:
                 self._registry.missed(namespace, function_id)
             raise FunctionError(error.code, error.message) from None
         except LinkLostError as error:

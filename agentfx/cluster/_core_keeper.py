@@ -109,8 +109,8 @@ class CoreKeeper:
         """The port that the configuration asks for, else that of before, else any."""
         kept = self._home.address()
         self.token = kept[1] if kept else token_urlsafe(24)
-        if self._config is not None:
-            port = load_config(Path(self._config)).port
+        port = load_config(Path(self._config)).port if self._config is not None else 0
+        if port:
             self._port = hold_port(port)  # None: who has it is told of when the engine starts
         else:
             self._port = free_port(kept[0] if kept else None)

@@ -24,7 +24,7 @@ from agentfx.cluster._options import RESTART_ME, WorkerOptions
 from agentfx.cluster._output import Outputs, capture
 from agentfx.interpreters import ServiceError, let_ask
 from agentfx.jobs import home_of
-from agentfx.wire import Json, packed, unpacked
+from agentfx.wire import ABSENT, Json, packed, unpacked
 
 DRAIN_SECONDS = 30.0
 OUTPUT_SECONDS = 0.05
@@ -227,8 +227,7 @@ class _Worker:
             except LinkLostError:
                 await self._clock.sleep(RETRY_SECONDS)
             except CallError as error:
-                away = error.code in ("function_not_found", "invocation_stopped")
-                if not (away and function_id.startswith("agentfx::")):
+                if not (error.code in ABSENT and function_id.startswith("agentfx::")):
                     raise ServiceError(error.code, error.message) from None
                 await self._clock.sleep(RETRY_SECONDS)
 

@@ -37,6 +37,9 @@ from agentfx.wire._messages import WorkerRegistered as WorkerRegistered
 from agentfx.wire._packed import packed as packed
 from agentfx.wire._packed import unpacked as unpacked
 
+ABSENT = ("function_not_found", "invocation_stopped")
+"""Codes of calls that nobody answers: there is no such function, or its worker left meanwhile."""
+
 MAX_FRAME = 16 << 20
 """Largest WebSocket frame in bytes, in both directions."""
 

@@ -126,6 +126,12 @@ def _listening_on(port: int, folder: Path) -> str:
     return str(config)
 
 
+async def test_a_configuration_that_leaves_the_port_open(tmp_path: Path) -> None:
+    config = _listening_on(0, tmp_path)
+    async with fx.local(workers=0, home=str(tmp_path / "home"), config=config) as cluster:
+        assert not cluster.url.endswith(":0")
+
+
 def test_a_port_that_is_taken(agentfx: Command, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -81,6 +81,11 @@ async def broken(mended: str) -> str:
     return "mended"
 
 
+async def pid_of(cluster: fx.Cluster, label: str) -> int:
+    """The process of a worker."""
+    return next(int(row["pid"]) for row in await cluster.workers() if row["label"] == label)
+
+
 async def struck(pid: int) -> None:
     """Kill a process, and wait until it is gone: on a busy machine it may go on for a moment."""
     with suppress(ProcessLookupError):

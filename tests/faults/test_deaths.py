@@ -14,6 +14,7 @@ from tests.faults.jobs import (
     lost_items,
     open_gate,
     pay,
+    pid_of,
     poison,
     squares,
     struck,
@@ -27,10 +28,6 @@ from tests.waiting import eventually, is_alive
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 
-async def _pid(cluster: fx.Cluster, label: str) -> int:
-    return next(int(row["pid"]) for row in await cluster.workers() if row["label"] == label)
-
-
 async def _events(run: fx.Run[object, object]) -> list[fx.Event]:
     return [event async for event in run.events()]
 
@@ -39,7 +36,7 @@ async def test_a_killed_worker_loses_nothing(own_home: str, tmp_path: Path) -> N
     log = tmp_path / "log"
     async with fx.local(workers=2, home=own_home) as cluster:
         await cluster.joined(["w1", "w2"])
-        victim = await _pid(cluster, "w1")
+        victim = await pid_of(cluster, "w1")
         run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(times(log, "began")) == 8)
         await struck(victim)
@@ -96,7 +93,7 @@ async def test_an_engine_killed_again_and_again(own_home: str, tmp_path: Path) -
 async def test_worker_and_engine_killed_together(own_home: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=2, home=own_home) as cluster:
-        worker = await _pid(cluster, "w1")
+        worker = await pid_of(cluster, "w1")
         run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
         os.kill(worker, signal.SIGKILL)
@@ -114,7 +111,7 @@ async def test_a_stopped_worker_is_silent_and_others_take_over(
     async with fx.local(workers=2, home=own_home, slots=2) as cluster:
         run = await fx.start(squares(log, 4, 1.5), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 4)
-        stopped = await _pid(cluster, "w1")
+        stopped = await pid_of(cluster, "w1")
         os.kill(stopped, signal.SIGSTOP)
         try:
             result = await run.result()
@@ -214,7 +211,7 @@ async def test_a_thread_past_its_limit_takes_its_worker_through_a_restart(
 ) -> None:
     log = tmp_path / "log"
     async with fx.local(workers=1, home=own_home) as cluster:
-        before = await _pid(cluster, "w1")
+        before = await pid_of(cluster, "w1")
         task = fx.task("faults::stuck", timeout=0.3)(work_in_thread.local)
         exit_ = await fx.run_dist(task(str(log), 1, 3600.0), backend=cluster)
         assert isinstance(exit_, fx.Err)

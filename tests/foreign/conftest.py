@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 
 import agentfx as fx
+from agentfx.backends import Connection
+from agentfx.engine import Engine
 from tests.foreign.process import ForeignEngine
 from tests.holding import held
+
+SESAME = "secret"
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,20 @@ async def engine(tmp_path: Path) -> AsyncIterator[ForeignEngine]:
         yield own
     finally:
         own.close()
+
+
+@pytest.fixture
+async def bare() -> AsyncIterator[Engine]:
+    """An engine within this process, without services."""
+    own = Engine(token=SESAME)
+    await own.start()
+    yield own
+    await own.stop()
+
+
+@pytest.fixture
+async def client(bare: Engine) -> AsyncIterator[Connection]:
+    """Somebody else on it."""
+    connection = await Connection.connect(bare.url, SESAME, "somebody")
+    yield connection
+    await connection.close()

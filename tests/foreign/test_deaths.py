@@ -16,6 +16,7 @@ from tests.faults.jobs import (
     lost_items,
     open_gate,
     pay,
+    pid_of,
     squares,
     struck,
     times,
@@ -32,10 +33,6 @@ def _local(
     address: Address | ForeignEngine, home: str, workers: int = 2, slots: int = 4
 ) -> fx.local:
     return fx.local(workers, slots=slots, url=address.url, token=address.token, home=home)
-
-
-async def _pid(cluster: fx.Cluster, label: str) -> int:
-    return next(int(row["pid"]) for row in await cluster.workers() if row["label"] == label)
 
 
 async def _services(cluster: fx.Cluster) -> int:
@@ -91,7 +88,7 @@ def assert_joined(log: Path, events: list[fx.Event]) -> None:
 async def test_a_killed_worker_loses_nothing(unserved: Address, own_home: str, log: Path) -> None:
     async with _local(unserved, own_home) as cluster:
         await cluster.joined(["w1", "w2"])
-        victim = await _pid(cluster, "w1")
+        victim = await pid_of(cluster, "w1")
         run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(times(log, "began")) == 8)
         await struck(victim)
@@ -132,7 +129,7 @@ async def test_worker_and_services_killed_together(
     unserved: Address, own_home: str, log: Path
 ) -> None:
     async with _local(unserved, own_home) as cluster:
-        worker, ours = await _pid(cluster, "w1"), await _services(cluster)
+        worker, ours = await pid_of(cluster, "w1"), await _services(cluster)
         run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
         os.kill(ours, signal.SIGKILL)
@@ -157,7 +154,7 @@ async def test_a_stopped_worker_is_silent_and_others_take_over(
     async with _local(unserved, own_home, slots=2) as cluster:
         run = await fx.start(squares(log, 4, 1.0), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 4)
-        stopped = await _pid(cluster, "w1")
+        stopped = await pid_of(cluster, "w1")
         os.kill(stopped, signal.SIGSTOP)
         try:
             assert await run.result() == results(4)
@@ -203,7 +200,7 @@ async def test_engine_worker_and_services_killed_together(
     async with _local(engine, own_home) as cluster:
         run = await fx.start(held_squares(log, 12), backend=cluster)
         await eventually(lambda: len(traced(log)) >= 8)
-        worker, ours = await _pid(cluster, "w1"), await _services(cluster)
+        worker, ours = await pid_of(cluster, "w1"), await _services(cluster)
         engine.end()
         os.kill(ours, signal.SIGKILL)
         await struck(worker)

@@ -1,7 +1,6 @@
 """What commands say of the engine that they found."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,11 @@ import agentfx as fx
 from agentfx._clock import SystemClock
 from agentfx.backends import Connection
 from agentfx.cluster._about import about
-from agentfx.engine import Engine
 from tests.cluster.command import Command
-from tests.foreign.conftest import Address
+from tests.foreign.conftest import SESAME, Address
 from tests.foreign.process import serving
 
 pytestmark = pytest.mark.slow
-SESAME = "secret"
 
 
 @pytest.fixture
@@ -24,16 +21,6 @@ def agentfx(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
     return Command(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Connection]:
-    engine = Engine(token=SESAME)
-    await engine.start()
-    connection = await Connection.connect(engine.url, SESAME, "somebody")
-    yield connection
-    await connection.close()
-    await engine.stop()
 
 
 def test_the_doctor_tells_that_services_are_missing(unserved: Address, agentfx: Command) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,32 +19,13 @@ from agentfx.engine import Engine
 from agentfx.interpreters import BackendLostError
 from agentfx.services import SqliteStore, StoreLockedError
 from tests.faults.jobs import work
-from tests.foreign.conftest import Address
+from tests.foreign.conftest import SESAME, Address
 from tests.foreign.process import serving
 from tests.services.kit import broken
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-CLOCK, SESAME = SystemClock(), "secret"
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    """An engine within this process, without services."""
-    own = Engine(token="secret")  # noqa: S106
-    await own.start()
-    try:
-        yield own
-    finally:
-        await own.stop()
-
-
-@pytest.fixture
-async def client(engine: Engine) -> AsyncIterator[Connection]:
-    """Somebody else on the engine."""
-    connection = await Connection.connect(engine.url, SESAME, "somebody")
-    yield connection
-    await connection.close()
+CLOCK = SystemClock()
 
 
 @pytest.fixture
@@ -71,9 +51,9 @@ async def _gone(client: Connection, function_id: str) -> None:
 
 
 async def test_an_engine_without_state_and_queues_gets_them(
-    engine: Engine, client: Connection, home: Path
+    bare: Engine, client: Connection, home: Path
 ) -> None:
-    async with serving(engine.url, SESAME, home):
+    async with serving(bare.url, SESAME, home):
         await _there(client, "state::list_groups", "engine::queue::dlq_messages")
         key = {"scope": "s", "key": "k"}
         assert await client.call("state::set", {**key, "value": 1}) == {
@@ -88,7 +68,7 @@ async def test_an_engine_without_state_and_queues_gets_them(
 
 
 async def test_topics_and_their_subscribers_survive_a_restart_of_the_services(
-    engine: Engine, client: Connection, home: Path
+    bare: Engine, client: Connection, home: Path
 ) -> None:
     heard: asyncio.Queue[Any] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -99,7 +79,7 @@ async def test_topics_and_their_subscribers_survive_a_restart_of_the_services(
     client.serve("somebody::hears", hear)
     client.bind("durable:subscriber", "somebody::hears", {"topic": "news"})
     for message in (1, 2):
-        async with serving(engine.url, SESAME, home):
+        async with serving(bare.url, SESAME, home):
             await _there(client)
             await client.call("iii::durable::publish", {"topic": "news", "data": message})
             async with asyncio.timeout(20):
@@ -109,7 +89,7 @@ async def test_topics_and_their_subscribers_survive_a_restart_of_the_services(
 
 
 async def test_a_watcher_hears_of_changes_of_the_state(
-    engine: Engine, client: Connection, home: Path
+    bare: Engine, client: Connection, home: Path
 ) -> None:
     heard: asyncio.Queue[Any] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -118,7 +98,7 @@ async def test_a_watcher_hears_of_changes_of_the_state(
         loop.call_soon_threadsafe(heard.put_nowait, event["new_value"])
 
     client.serve("somebody::sees", hear)
-    async with serving(engine.url, SESAME, home):
+    async with serving(bare.url, SESAME, home):
         await _there(client, "state::list_groups")
         trigger: Any = {"trigger_type": "state", "function_id": "somebody::sees", "config": {}}
         await client.call("engine::register_trigger", trigger)
@@ -128,7 +108,7 @@ async def test_a_watcher_hears_of_changes_of_the_state(
 
 
 async def test_a_job_in_a_named_queue_waits_for_its_function(
-    engine: Engine, client: Connection, home: Path
+    bare: Engine, client: Connection, home: Path
 ) -> None:
     heard: asyncio.Queue[Any] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -140,7 +120,7 @@ async def test_a_job_in_a_named_queue_waits_for_its_function(
     async def later(data: Any) -> None:
         loop.call_soon_threadsafe(heard.put_nowait, data["n"])
 
-    async with serving(engine.url, SESAME, home):
+    async with serving(bare.url, SESAME, home):
         await _there(client)
         await client.call("engine::queue::enqueue", message)
         client.serve("somebody::later", later)
@@ -149,7 +129,7 @@ async def test_a_job_in_a_named_queue_waits_for_its_function(
 
 
 async def test_a_durable_call_finds_its_function_that_another_worker_has_taken_over(
-    engine: Engine, client: Connection, own_home: str
+    bare: Engine, client: Connection, own_home: str
 ) -> None:
     async def silent(data: Any) -> None:
         asked.set()
@@ -161,26 +141,24 @@ async def test_a_durable_call_finds_its_function_that_another_worker_has_taken_o
     asked = threading.Event()
     client.serve("somebody::moves", silent)
     await client.served("somebody::moves", CLOCK)
-    async with fx.local(0, url=engine.url, token=SESAME, home=own_home) as cluster:
+    async with fx.local(0, url=bare.url, token=SESAME, home=own_home) as cluster:
         call = fx.remote("somebody::moves", replayable=True)()
         run = await fx.start(call, backend=cluster)
         await eventually(asked.is_set)
         await client.close()
-        other = await Connection.connect(engine.url, SESAME, "another")
+        other = await Connection.connect(bare.url, SESAME, "another")
         other.serve("somebody::moves", answer)  # before anybody has looked who serves what
         assert await run.result() == fx.Ok(7)
         await other.close()
 
 
-async def test_names_of_others_are_left_alone(
-    engine: Engine, client: Connection, home: Path
-) -> None:
+async def test_names_of_others_are_left_alone(bare: Engine, client: Connection, home: Path) -> None:
     async def theirs(data: Any) -> str:
         return "theirs"
 
     client.serve("state::get", theirs)
     await client.served("state::get", CLOCK)
-    async with serving(engine.url, SESAME, home):
+    async with serving(bare.url, SESAME, home):
         await _there(client, "agentfx::state::get", "engine::queue::enqueue")
         assert await client.call("state::get", {}) == "theirs"
         key = {"scope": "s", "key": "k"}
@@ -192,14 +170,14 @@ async def test_names_of_others_are_left_alone(
 
 
 async def test_a_task_whose_id_somebody_has_stays_theirs(
-    engine: Engine, client: Connection, own_home: str, tmp_path: Path
+    bare: Engine, client: Connection, own_home: str, tmp_path: Path
 ) -> None:
     async def theirs(data: Any) -> str:
         return "theirs"
 
     client.serve(work.id, theirs)
     await client.served(work.id, CLOCK)
-    async with fx.local(1, url=engine.url, token=SESAME, home=own_home) as cluster:
+    async with fx.local(1, url=bare.url, token=SESAME, home=own_home) as cluster:
         log = str(tmp_path / "log")
         exit_ = await fx.run_dist(work(log, 3, 0.0), backend=cluster)
         assert exit_ == fx.Ok(9)  # a job is not a call of that function
@@ -210,19 +188,19 @@ async def test_a_task_whose_id_somebody_has_stays_theirs(
         assert await client.call(work.id, {"log": log, "n": 4, "seconds": 0.0}) == 16
 
 
-async def test_second_services_say_so(engine: Engine, client: Connection, home: Path) -> None:
-    async with serving(engine.url, SESAME, home):
+async def test_second_services_say_so(bare: Engine, client: Connection, home: Path) -> None:
+    async with serving(bare.url, SESAME, home):
         await _there(client)
         with pytest.raises(ServedError) as caught:
-            await serve(_options(engine, home.with_name("second")), asyncio.Event())
+            await serve(_options(bare, home.with_name("second")), asyncio.Event())
     assert str(caught.value) == (
-        f"the engine at {engine.url} has agentfx services already, with the store "
+        f"the engine at {bare.url} has agentfx services already, with the store "
         f"{home / 'store.db'}: use them, or stop them first"
     )
 
 
-def _options(engine: Engine, home: Path, token: str = SESAME) -> ServicesOptions:
-    return ServicesOptions(str(home), engine.url, token)
+def _options(bare: Engine, home: Path, token: str = SESAME) -> ServicesOptions:
+    return ServicesOptions(str(home), bare.url, token)
 
 
 async def test_services_that_were_overtaken_stop(address: Address, home: Path) -> None:
@@ -264,7 +242,7 @@ async def test_the_embedded_engine_has_services_of_its_own(cluster: fx.Cluster, 
 
 
 async def test_services_that_do_not_answer_are_waited_for(
-    engine: Engine, client: Connection, home: Path, capsys: pytest.CaptureFixture[str]
+    bare: Engine, client: Connection, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -275,51 +253,51 @@ async def test_services_that_do_not_answer_are_waited_for(
 
     client.serve("agentfx::services::info", silent)
     await client.served("agentfx::services::info", CLOCK)
-    async with serving(engine.url, SESAME, home):
+    async with serving(bare.url, SESAME, home):
         await asked.wait()
         await client.close()  # the engine lets go of what it had
-        async with fx.connect(engine.url, token=SESAME) as other:
+        async with fx.connect(bare.url, token=SESAME) as other:
             assert (await other.request("services::info", {}))["generation"] == 1
 
 
-async def test_a_store_that_is_open_elsewhere(engine: Engine, home: Path) -> None:
+async def test_a_store_that_is_open_elsewhere(bare: Engine, home: Path) -> None:
     home.mkdir()  # noqa: ASYNC240
     store = SqliteStore(home / "store.db", broken)
     try:
         with pytest.raises(StoreLockedError, match=r"store\.db is open in another engine"):
-            await serve(_options(engine, home), asyncio.Event())
+            await serve(_options(bare, home), asyncio.Event())
     finally:
         store.close()
 
 
-async def test_no_engine(engine: Engine, home: Path) -> None:
-    await engine.stop()
+async def test_no_engine(bare: Engine, home: Path) -> None:
+    await bare.stop()
     with pytest.raises(ConnectionFailedError, match="no engine answers at ws://"):
-        await serve(_options(engine, home), asyncio.Event())
+        await serve(_options(bare, home), asyncio.Event())
 
 
-async def test_a_wrong_token(engine: Engine, home: Path) -> None:
+async def test_a_wrong_token(bare: Engine, home: Path) -> None:
     with pytest.raises(ConnectionFailedError, match="refuses the token"):
-        await serve(_options(engine, home, "wrong"), asyncio.Event())
+        await serve(_options(bare, home, "wrong"), asyncio.Event())
 
 
 async def test_an_engine_without_services_says_how_to_start_them(
-    engine: Engine, tmp_path: Path
+    bare: Engine, tmp_path: Path
 ) -> None:
-    async with fx.connect(engine.url, token=SESAME) as backend:
+    async with fx.connect(bare.url, token=SESAME) as backend:
         with pytest.raises(BackendLostError) as caught:
             await fx.run_dist(work(str(tmp_path / "log"), 3, 0.0), backend=backend)
-    assert f"`agentfx services --url {engine.url}`" in str(caught.value)
+    assert f"`agentfx services --url {bare.url}`" in str(caught.value)
 
 
-async def test_a_home_is_on_one_engine(engine: Engine, shared_home: Path) -> None:
+async def test_a_home_is_on_one_engine(bare: Engine, shared_home: Path) -> None:
     with pytest.raises(fx.ClusterError, match=r"is on ws://.*, not on"):
-        async with fx.local(0, url=engine.url, token=SESAME, home=str(shared_home)):
+        async with fx.local(0, url=bare.url, token=SESAME, home=str(shared_home)):
             pass
 
 
-async def test_the_token_is_in_no_command_line(engine: Engine, own_home: str) -> None:
-    async with fx.local(1, url=engine.url, token=SESAME, home=own_home) as cluster:
+async def test_the_token_is_in_no_command_line(bare: Engine, own_home: str) -> None:
+    async with fx.local(1, url=bare.url, token=SESAME, home=own_home) as cluster:
         supervisor = psutil.Process((await cluster.status())["supervisor"])
         lines = [p.cmdline() for p in (supervisor, *supervisor.children(recursive=True))]
     assert len(lines) >= 3
@@ -327,9 +305,9 @@ async def test_the_token_is_in_no_command_line(engine: Engine, own_home: str) ->
 
 
 async def test_the_last_user_ends_the_services_and_not_the_engine(
-    engine: Engine, client: Connection, own_home: str
+    bare: Engine, client: Connection, own_home: str
 ) -> None:
-    async with fx.local(0, url=engine.url, token=SESAME, home=own_home) as cluster:
+    async with fx.local(0, url=bare.url, token=SESAME, home=own_home) as cluster:
         assert (await cluster.status())["engine"] is None
         assert await client.call("agentfx::services::info", {})
     await _gone(client, "agentfx::services::info")

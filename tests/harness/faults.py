@@ -10,6 +10,7 @@ import agentfx as fx
 from agentfx.harness import LogEvent, Session
 from agentfx.harness._request import lines, marked
 from agentfx.harness._transcript import transcript_of
+from tests.faults.jobs import pid_of
 from tests.harness.checker import check
 
 SETTLE_SECONDS = 45.0
@@ -25,11 +26,6 @@ async def when(session: Session, kind: str, count: int = 1, after: int = 0) -> L
                 if found >= count:
                     return event
     raise AssertionError("unreachable")
-
-
-async def pid_of(cluster: fx.Cluster, label: str) -> int:
-    """The process of a worker."""
-    return next(int(row["pid"]) for row in await cluster.workers() if row["label"] == label)
 
 
 async def strike(cluster: fx.Cluster, target: str, number: int = signal.SIGKILL) -> int | None:

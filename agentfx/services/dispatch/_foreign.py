@@ -13,14 +13,13 @@ from agentfx.jobs import Worker, task_error
 from agentfx.services._host import DEFAULT_NAMESPACE, FunctionError
 from agentfx.services.dispatch._core import Core, exec_id
 from agentfx.services.dispatch._messages import Functions, Outcome, Outcomes
-from agentfx.wire import Json, declared_errors, failure_in, unpacked
+from agentfx.wire import ABSENT, Json, declared_errors, failure_in, unpacked
 
 SLOTS = 256
 """Calls under way at once; they cost this process next to nothing."""
 LABEL = "remote"
 _NOT_CALLED = ("agentfx::exec::", "agentfx::driver::")
 """By which services reach workers and drivers, under ids that are never used again."""
-_GONE = ("function_not_found", "invocation_stopped")
 
 
 class Foreign:
@@ -134,7 +133,7 @@ class Foreign:
             message = f"no answer within {seconds:g} s"
             return task_error(task, "timeout", message), f"timeout: {message}", True
         except FunctionError as error:
-            if error.code in _GONE:
+            if error.code in ABSENT:
                 raise
             return await self._failed(task, error)
         value = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
